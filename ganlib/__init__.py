@@ -7,7 +7,7 @@ import os
 
 
 def reduced() -> int | None:
-    """The epoch count of a reduced run (GANLIB_EPOCHS), or None when runs are full. Raises ValueError on nonsense."""
+    """The epoch count of a reduced run (GANLIB_EPOCHS), or None for full runs. ValueError on nonsense."""
     text = os.environ.get("GANLIB_EPOCHS", "").strip()
     if not text:
         return None
