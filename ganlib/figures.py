@@ -1,0 +1,320 @@
+"""Every picture of the series, drawn with matplotlib.figure.Figure: no pyplot, no global state.
+
+Colour means the same thing everywhere: D blue and solid, G vermilion and dashed, real data green.
+"""
+
+import base64
+import html
+import io
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+D_COLOR, G_COLOR, REAL_COLOR, LINE_COLOR = "#0072B2", "#D55E00", "#009E73", "#FFF3B0"
+INK, GREY = "#222222", "#707070"
+DPI = 160  # pixels an inch in the file
+WIDTH = 100  # pixels an inch on the screen: the file is sharper than that, for projectors
+GAP = 2  # white pixels round every image of grid_pixels
+
+EQUATIONS = {  # as in Algorithm 1 of arXiv 1406.2661
+    1: (r"\{z^{(1)}, \ldots, z^{(m)}\}", "{z^(1), …, z^(m)}"),
+    2: (r"\{x^{(1)}, \ldots, x^{(m)}\}", "{x^(1), …, x^(m)}"),
+    3: (
+        r"\nabla_{\theta_d}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,\left[\log D\left(x^{(i)}\right)"
+        r" + \log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)\right]",
+        "∇_θd 1/m Σ_{i=1..m} [log D(x^(i)) + log(1 − D(G(z^(i))))]",
+    ),
+    4: (
+        r"\nabla_{\theta_g}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,"
+        r"\log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)",
+        "∇_θg 1/m Σ_{i=1..m} log(1 − D(G(z^(i))))",
+    ),
+    5: (r"\theta_d", "θ_d"),
+    6: (r"\theta_g", "θ_g"),
+}
+GAN_STRUCTURE = (
+    "Cấu trúc của GAN: vector nhiễu z qua mạng sinh G thành ảnh giả G(z); ảnh giả và ảnh thật x lấy từ tập"
+    " huấn luyện cùng vào mạng phân biệt D; D trả lời bằng một số trong (0, 1): gần 1 là thật, gần 0 là giả."
+    " Hai đường nét đứt đi ngược lại là gradient: một về D, một xuyên qua D về G."
+)
+
+
+def _canvas(width, height):
+    """A white Figure of so many inches, and bare axes over all of it whose units are those inches."""
+    figure = Figure((width, height), dpi=WIDTH, facecolor="white")
+    FigureCanvasAgg(figure)
+    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height), autoscale_on=False)
+    ax.axis("off")
+    return figure, ax
+
+
+def _text(ax, x, y, words, color=INK, size=14, **options):
+    font = {"family": "DejaVu Sans", "math_fontfamily": "dejavusans", "ha": "center", "va": "center"}
+    return ax.text(x, y, words, color=color, size=size, **font | options)
+
+
+def _picture(ax, image, left, top, side, edge="none", height=None):
+    box = (left, left + side, top - (height or side), top)
+    ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=box, aspect="auto", interpolation="nearest")
+    ax.add_patch(FancyBboxPatch((left, box[2]), side, top - box[2], "square,pad=0", fc="none", ec=edge, lw=2))
+
+
+def _pixels(images):
+    """Images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8, as an (n, 28, 28) uint8 array."""
+    if hasattr(images, "detach"):
+        images = images.detach().cpu().numpy()
+    images = np.asarray(images)
+    if images.ndim == 4 and images.shape[1] == 1:
+        images = images[:, 0]
+    if images.ndim != 3 or images.shape[1:] != (28, 28) or len(images) == 0:
+        raise ValueError(
+            f"Cần ít nhất một ảnh, dạng (n, 1, 28, 28) hoặc (n, 28, 28); đã nhận {images.shape}."
+        )
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind != "f":
+        raise ValueError(f"Ảnh phải là uint8 hoặc số thực trong [-1, 1]; đã nhận kiểu {images.dtype}.")
+    if not np.all(np.abs(images) <= 1 + 1e-3):  # NaN fails here too
+        raise ValueError(
+            f"Ảnh số thực phải nằm trong [-1, 1]; đã nhận từ {images.min():.3g} đến {images.max():.3g}."
+            " Nếu ảnh đang ở [0, 1], hãy đổi bằng 2 * x - 1."
+        )
+    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def _columns(n, columns):
+    if columns is None:
+        return n if n <= 10 else math.ceil(math.sqrt(n))
+    if int(columns) != columns or columns < 1:
+        raise ValueError(f"Số cột phải là số nguyên từ 1 trở lên; đã nhận {columns}.")
+    return min(int(columns), n)
+
+
+def grid_pixels(images, columns=None):
+    """Image i at row i // columns, column i % columns, GAP white pixels round each: (H, W) uint8."""
+    images = _pixels(images)
+    columns = _columns(len(images), columns)
+    rows, step = math.ceil(len(images) / columns), 28 + GAP
+    grid = np.full((rows * step + GAP, columns * step + GAP), 255, np.uint8)
+    for i, image in enumerate(images):
+        top, left = GAP + i // columns * step, GAP + i % columns * step
+        grid[top : top + 28, left : left + 28] = image
+    return grid
+
+
+def grid_png(images, columns=None, scale=2):
+    """grid_pixels as PNG bytes, each pixel scale × scale: no matplotlib, so fast enough for live pictures."""
+    grid = grid_pixels(images, columns).repeat(scale, 0).repeat(scale, 1)
+    file = io.BytesIO()
+    Image.fromarray(grid).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+def image_grid(images, columns=None, title=None, captions=None, color=INK):
+    """A grid of images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8; image i at row i // columns.
+
+    captions: a short text under each image. color: of title and captions (REAL_COLOR, G_COLOR, …).
+    """
+    images = _pixels(images)
+    columns = _columns(len(images), columns)
+    if captions is not None and len(captions) != len(images):
+        raise ValueError(f"Có {len(images)} ảnh nhưng {len(captions)} chú thích: mỗi ảnh cần đúng một.")
+    side = min(0.95, 9 / columns)  # one image and the gap beside it
+    high, head = side + (0.24 if captions is not None else 0), (0.45 if title else 0.1)
+    width = max(columns * side + 0.14, 0.135 * len(title or "") + 0.2)  # room for the title
+    height = math.ceil(len(images) / columns) * high + head + 0.04
+    figure, ax = _canvas(width, height)
+    for i, image in enumerate(images):
+        left = (width - columns * side) / 2 + (i % columns + 0.03) * side
+        top = height - head - i // columns * high
+        _picture(ax, image, left, top, 0.94 * side)
+        if captions is not None:
+            _text(ax, left + 0.47 * side, top - side - 0.06, captions[i], color, 13)
+    if title:
+        _text(ax, width / 2, height - 0.23, title, color, 15, weight="bold")
+    return figure
+
+
+def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
+    """Losses of epochs 1 … n against 2 log 2 (loss_D) and log 2 (loss_G); mean D(x), D(G(z)) against 1/2.
+
+    Sequences of n ≥ 1 finite numbers. total: the axis reaches that epoch: a growing picture keeps still.
+    """
+    panels = [("loss", [("loss_D", loss_D, D_COLOR, "-"), ("loss_G", loss_G, G_COLOR, "--")])]
+    if D_x is not None or D_Gz is not None:
+        panels += [("D trung bình", [("D(x)", D_x, REAL_COLOR, "-"), ("D(G(z))", D_Gz, G_COLOR, "--")])]
+    n = len(loss_D)
+    for name, values, *_ in (line for _, lines in panels for line in lines):
+        if n == 0 or values is None or len(values) != n:
+            raise ValueError(f"{name}: cần số giá trị bằng số epoch của loss_D ({n}), và ít nhất là 1.")
+        if not np.all(np.isfinite(np.asarray(values, float))):
+            raise ValueError(f"{name} có giá trị NaN hoặc vô hạn, không vẽ được: xem lại lần huấn luyện này.")
+    height = 3.9 if len(panels) == 1 else 6.3
+    figure, frame = _canvas(9, height)
+    if title:
+        _text(frame, 3.9, height - 0.25, title, size=15, weight="bold")
+    boxes = [(0.095, 0.68 / height, 0.67, 2.75 / height)]
+    if len(panels) == 2:
+        boxes = [(0.095, 3.0 / height, 0.67, 2.8 / height), (0.095, 0.68 / height, 0.67, 2.05 / height)]
+    for box, (ylabel, lines) in zip(boxes, panels, strict=True):
+        top = max(2.0, *(float(np.max(line[1])) for line in lines)) * 1.05 if ylabel == "loss" else 1.0
+        right = max(total or n, n, 2)
+        ax = figure.add_axes(box, xlim=(1, right), ylim=(0, top))
+        levels = [("2 log 2 ≈ 1.386", 2 * math.log(2)), ("log 2 ≈ 0.693", math.log(2))]
+        labels = [(y, words, GREY) for words, y in (levels if ylabel == "loss" else [("1/2", 0.5)])]
+        for y, *_ in labels:
+            ax.axhline(y, color=GREY, lw=1.3, ls=":", zorder=1)
+        for name, values, color, style in lines:
+            y = float(values[-1])
+            ax.plot(range(1, n + 1), values, color=color, ls=style, lw=2.4, clip_on=False)
+            ax.plot([n, right], [y, y], color=color, lw=0.8, alpha=0.6)
+            ax.plot(n, y, "o", color=color, ms=6, clip_on=False)
+            labels.append((y, f"{name} = {y:.2f}", color))
+        _end_labels(ax, labels)
+        _text(frame, 0.22, (box[1] + box[3] / 2) * height, ylabel, size=15, rotation=90)
+        ax.tick_params(labelbottom=box is boxes[-1], labelsize=13, labelfontfamily="DejaVu Sans", colors=INK)
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    _text(frame, 3.9, 0.2, "epoch", size=15)
+    return figure
+
+
+def _end_labels(ax, labels):
+    """Texts (value, words, color) in the right margin, as near to their values as they go apart."""
+    low, high = ax.get_ylim()
+    step = 0.27 / (ax.get_position().height * ax.figure.get_figheight())  # a label's height, as a share of ax
+    labels = sorted(labels)
+    groups = []  # labels that would touch move together, to the mean of what each wants
+    for i, (value, *_) in enumerate(labels):
+        groups.append([(value - low) / (high - low) - i * step])
+        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    places = [min(max(0.0, np.mean(g)), 1.02 - (len(labels) - 1) * step) for g in groups for _ in g]
+    for i, ((value, words, color), place) in enumerate(zip(labels, places, strict=True)):
+        ends = [(value - low) / (high - low), place + i * step]
+        ax.plot([1.008, 1.034], ends, color=color, lw=1, transform=ax.transAxes, clip_on=False)
+        _text(ax, 1.04, ends[1], words, color, ha="left", transform=ax.transAxes)
+
+
+def equation(n):
+    """eqn1 … eqn6 of Algorithm 1: the noise, the data, the gradients for D and for G, θ_d, θ_g."""
+    if n not in EQUATIONS:
+        raise ValueError(f"Chỉ có các công thức 1 đến 6; đã nhận {n}.")
+    figure, ax = _canvas(8, 2)
+    options = {"size": 18, "math_fontfamily": "stix", "transform": ax.transAxes}
+    box = _text(ax, 0.5, 0.5, f"${EQUATIONS[n][0]}$", **options).get_window_extent()
+    figure.set_size_inches(box.width / WIDTH + 0.16, box.height / WIDTH + 0.14)
+    return figure
+
+
+def _strokes(fake):
+    """Three 28 × 28 "handwritten" digits drawn by a round pen; the fakes wobble and are covered in noise."""
+    t, random = np.linspace(0, 2 * np.pi, 60), np.random.RandomState(0)
+    three = [(9, 7), (13, 5), (18, 6), (19, 10), (13, 13), (19, 16), (19, 21), (14, 24), (8, 22)]
+    for points in [(7, 7), (21, 7), (12, 23)], np.c_[14 + 6 * np.cos(t), 14 + 8.5 * np.sin(t)], three:
+        pen = np.concatenate([np.linspace(a, b, 30) for a, b in zip(points[:-1], points[1:], strict=True)])
+        pen = pen + fake * 1.6 * np.c_[np.sin(pen[:, 1] / 2), np.cos(pen[:, 0] / 2)]
+        distance = np.hypot(*(np.mgrid[:28, :28][::-1, ..., None] - pen.T[:, None, None])).min(-1)
+        ink = np.clip((2.1 + fake - distance) / (1 + fake), 0, 1) + fake * 0.7 * (random.rand(28, 28) - 0.4)
+        yield np.rint(255 * np.clip(ink, 0, 1)).astype(np.uint8)
+
+
+def gan_structure(real=None, fake=None):
+    """The structure of a GAN; real, fake: images of which it shows the first three (drawn by default)."""
+    figure, ax = _canvas(10, 5)
+
+    def box(x, y, w, h, words, color):
+        shape = "round,pad=0,rounding_size=0.12"
+        ax.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, shape, fc=color, ec="none"))
+        _text(ax, x, y, words, "white", 15, weight="bold", linespacing=1.35)
+
+    def arrow(*points, color=INK, style="-"):
+        ax.plot(*zip(*points, strict=True), color=color, lw=2, ls=style)
+        head = {
+            "arrowstyle": "-|>",
+            "mutation_scale": 19,
+            "color": color,
+            "lw": 0,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        }
+        (x0, y0), (x, y) = points[-2:]
+        length = math.hypot(x - x0, y - y0)
+        tip = (x + 0.09 * (x - x0) / length, y + 0.09 * (y - y0) / length)
+        ax.annotate("", tip, (x - 0.1 * (x - x0) / length, y - 0.1 * (y - y0) / length), arrowprops=head)
+
+    for y, color, images in (3.45, G_COLOR, fake), (1.0, REAL_COLOR, real):
+        images = list(_strokes(color == G_COLOR)) if images is None else _pixels(images)[:3]
+        for i, image in enumerate(images):
+            _picture(ax, image, 4.02 + 0.7 * i, y + 0.32, 0.64, color)
+    _picture(ax, np.random.RandomState(1).randint(0, 256, (10, 4)), 0.7, 3.95, 0.4, height=1.0)
+    _text(ax, 0.9, 2.5, "$z \\sim \\mathcal{N}(0, I)$\nvector nhiễu", linespacing=1.35)
+    _text(ax, 5.04, 2.86, "ảnh giả G(z)", G_COLOR)
+    _text(ax, 5.04, 0.42, "ảnh thật x", REAL_COLOR)
+    box(2.65, 3.45, 1.5, 1.1, "Mạng sinh\nG", G_COLOR)
+    box(1.05, 1.0, 1.6, 1.0, "Tập\nhuấn luyện", REAL_COLOR)
+    box(7.25, 2.22, 1.55, 1.3, "Mạng\nphân biệt\nD", D_COLOR)
+    _text(ax, 9.12, 2.22, "gần 1: thật\n$D(\\cdot) \\in (0, 1)$\ngần 0: giả", linespacing=1.4)
+    for start, end in ((1.25, 3.45), (1.8, 3.45)), ((3.45, 3.45), (3.88, 3.45)), ((1.9, 1.0), (3.88, 1.0)):
+        arrow(start, end)
+    for start, end in ((6.15, 3.3), (6.4, 2.7)), ((6.15, 1.15), (6.4, 1.75)), ((8.07, 2.22), (8.3, 2.22)):
+        arrow(start, end)
+    back = {"color": G_COLOR, "style": (0, (4, 2))}  # G's gradient comes to it through D
+    arrow((9.12, 2.82), (9.12, 3.3), (7.7, 3.3), (7.7, 2.99), **back)
+    arrow((6.8, 2.87), (6.8, 4.42), (2.65, 4.42), (2.65, 4.12), **back)
+    _text(ax, 4.7, 4.7, r"gradient theo $\theta_g$: G học đánh lừa D", G_COLOR)
+    arrow((9.12, 1.62), (9.12, 0.82), (7.25, 0.82), (7.25, 1.45), color=D_COLOR, style=(0, (4, 2)))
+    _text(ax, 8.0, 0.5, r"gradient theo $\theta_d$: D học phân biệt", D_COLOR)
+    return figure
+
+
+def png(figure, dpi=DPI, alt=None):
+    """The figure as PNG bytes: opaque, at most 256 colours, no date in it; alt becomes its Description."""
+    file, info = io.BytesIO(), PngInfo()
+    figure.savefig(file, format="png", dpi=dpi, facecolor="white", pil_kwargs={"compress_level": 0})
+    image = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    if alt:
+        info.add_itxt("Description", alt)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True, pnginfo=info)
+    return file.getvalue()
+
+
+def save(figure, path, alt=None):
+    """Write the figure as a PNG, atomically: a reader never sees half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(png(figure, alt=alt))
+    os.replace(part, path)
+
+
+def show(figure, alt, width=None):
+    """Display a Figure (or PNG bytes) in a notebook, width pixels wide, with alt text.
+
+    JupyterLab drops the alt text of a bare image/png, so the picture travels as an <img> in text/html.
+    """
+    from IPython.display import display
+
+    if not alt or not alt.strip():
+        raise ValueError("Hãy viết alt: một câu tả hình cho người không nhìn thấy hình.")
+    is_png = isinstance(figure, bytes)
+    data = figure if is_png else png(figure)
+    width = width or (Image.open(io.BytesIO(data)).width if is_png else round(figure.get_figwidth() * WIDTH))
+    source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
+    picture = f'<img alt="{html.escape(alt)}" width="{width}" src="{source}">'
+    display({"text/html": picture, "text/plain": alt}, raw=True)
+
+
+def draw_all(folder):
+    """Write GAN_structure.png and eqn1.png … eqn6.png; on one machine the same bytes each time."""
+    save(gan_structure(), Path(folder) / "GAN_structure.png", GAN_STRUCTURE)
+    for n, (_, alt) in EQUATIONS.items():
+        save(equation(n), Path(folder) / f"eqn{n}.png", alt)
