@@ -134,7 +134,7 @@ def check_map(name: str, readme: str) -> list[str]:
 
 
 def check_sections(notebook: dict) -> list[str]:
-    """Opens with what the reader will learn; closes with summary, exercises, further reading, in this order."""
+    """Opens with what is learnt; closes with summary, exercises, further reading, in this order."""
     prose = [source for _, source in markdown(notebook)]
     faults = (
         [] if any(OPENING in source for source in prose[:3]) else [f"no {OPENING!r} in the first three texts"]
