@@ -136,7 +136,7 @@ def _open(name, train, transform):
     if named:
         source, where = "GANLIB_DATA", "trong thư mục bạn chỉ ra bằng GANLIB_DATA"
         _check(root, kind, f"GANLIB_DATA phải trỏ tới thư mục chứa {kind.__name__}/raw/, trong đó có bốn tệp "
-               f"IDX đã giải nén (không còn đuôi .gz): {', '.join(SIZES)}.\nHãy sửa đường dẫn hoặc các tệp ấy; "
+               f"IDX đã giải nén (không còn đuôi .gz): {', '.join(SIZES)}.\nHãy sửa đường dẫn hoặc các tệp; "
                "hoặc bỏ biến GANLIB_DATA để ganlib tự tìm dữ liệu.")  # fmt: skip
     elif any(os.path.lexists(root / kind.__name__ / "raw" / file) for file in SIZES):
         source, where = "cache", f"có sẵn trên máy (thư mục {root.name}/)"
@@ -151,7 +151,7 @@ def _open(name, train, transform):
 
 
 def _open_sample(name, train, transform):
-    """The same from the shipped sample, unpacked into a temporary folder: torchvision reads it whole, once."""
+    """The same from the shipped sample, unpacked into a temporary folder for torchvision to read."""
     kind, sample = KINDS[name], ASSETS / "sample"
     with tempfile.TemporaryDirectory(prefix="ganlib-") as folder:
         raw = Path(kind.__name__, "raw")
@@ -163,12 +163,12 @@ def _open_sample(name, train, transform):
                 content = lzma.decompress((sample / raw / f"{file}.xz").read_bytes())
                 Path(folder, raw, file).write_bytes(content)
         advice = "Đây là bộ mẫu đi kèm ganlib: hãy lấy lại thư mục ganlib/assets/sample từ kho mã."
-        _check(folder, kind, advice, sample)
+        _check(folder, kind, advice, sample=True)
         data = kind(folder, train, transform)
     message = (
         f"{kind.__name__}: {_count(data)}, BỘ MẪU đi kèm ganlib ({_failures[name]}). Đây là ảnh thật, nhưng "
-        "chỉ là một phần của bộ đầy đủ (60,000 ảnh huấn luyện, 10,000 ảnh kiểm tra). Muốn dùng bộ đầy đủ: nối "
-        "mạng, khởi động lại kernel (Restart) rồi chạy lại; hoặc đặt GANLIB_DATA trỏ tới thư mục chứa "
+        "chỉ là một phần của bộ đầy đủ (60,000 ảnh huấn luyện, 10,000 ảnh kiểm tra). Muốn dùng bộ đầy đủ: "
+        "nối mạng, khởi động lại kernel (Restart) rồi chạy lại; hoặc đặt GANLIB_DATA trỏ tới thư mục chứa "
         f"{kind.__name__}/raw/."
     )
     return data, "sample", message
@@ -178,9 +178,9 @@ def _count(data):
     return f"{len(data):,} ảnh {'huấn luyện' if data.train else 'kiểm tra'}"
 
 
-def _check(root, kind, advice, sums=ASSETS):
-    """Raises DataError naming each raw file of `kind` under `root` that is not as in `sums`/SHA256SUMS."""
-    lines = (sums / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+def _check(root, kind, advice, sample=False):
+    """Raises DataError naming each raw file of `kind` under `root` that is not as in SHA256SUMS."""
+    lines = (ASSETS / ("sample" if sample else "") / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
     digests = {path: digest for digest, path in map(str.split, lines)}
     faults = []
     for file, size in SIZES.items():
@@ -192,7 +192,7 @@ def _check(root, kind, advice, sums=ASSETS):
         except OSError as error:
             faults.append(f"  - không đọc được tệp {path} ({error.strerror})")
         else:
-            if sums == ASSETS and len(content) != size:
+            if not sample and len(content) != size:
                 faults.append(f"  - tệp {path} dài {len(content):,} byte, đúng ra phải dài {size:,} byte")
             elif hashlib.sha256(content).hexdigest() != digests[path]:
                 faults.append(f"  - tệp {path} có nội dung sai (SHA-256 không khớp)")
@@ -238,9 +238,9 @@ def _download(name, cache):
 
 
 def _answering(kind):
-    """The mirrors that answer within PROBE_SECONDS, all asked at once, in threads: name look-ups have no timeout."""
+    """The mirrors that answer within PROBE_SECONDS, all asked at once."""
 
-    def ask(mirror):
+    def ask(mirror):  # in a thread, as looking up a name has no timeout
         request = urllib.request.Request(mirror + kind.resources[0][0], method="HEAD")
         try:
             urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
