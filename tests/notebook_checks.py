@@ -18,7 +18,7 @@ OPENING = "Bạn sẽ học gì"
 CLOSING = ("Tóm tắt", "Bài tập", "Đọc thêm")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|work|root|tmp|Users|mnt|opt|usr|var|private)/|\b[A-Z]:\\+\w")
 MARKDOWN_LINK = re.compile(r"(!?)\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
-FENCE = re.compile(r"^(```|~~~).*?^\1\s*$|`[^`\n]+`", re.M | re.S)
+NO_PROSE = re.compile(r"^(```|~~~).*?^\1\s*$|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$", re.M | re.S)
 
 
 def text(source) -> str:
@@ -37,8 +37,8 @@ def outputs(notebook: dict) -> list[tuple[str, dict]]:
 
 
 def markdown(notebook: dict) -> list[tuple[str, str]]:
-    """The prose of the notebook without its code samples."""
-    return [(name, FENCE.sub("", text(cell["source"]))) for name, cell in cells(notebook, "markdown")]
+    """The prose of the notebook without its code samples and formulas."""
+    return [(name, NO_PROSE.sub("", text(cell["source"]))) for name, cell in cells(notebook, "markdown")]
 
 
 class Images(HTMLParser):
@@ -104,13 +104,19 @@ def check_alt(notebook: dict) -> list[str]:
 
 
 def check_links(notebook: dict, folder: Path) -> list[str]:
-    """Pictures and files that the prose points to are there; `folder` is the notebook's."""
+    """Linked files exist; pictures lie inside `folder`, which is all that JupyterLab serves."""
     faults = []
     for name, prose in markdown(notebook):
-        for _, _, target in MARKDOWN_LINK.findall(prose):
+        for bang, _, target in MARKDOWN_LINK.findall(prose):
             target = target.split("#")[0]
-            if target and not re.match(r"[a-z]+:", target) and not (folder / target).exists():
+            if not target or re.match(r"[a-z]+:", target):
+                continue
+            if not (folder / target).exists():
                 faults.append(f"{name}: {target} does not exist")
+            elif bang and not (folder / target).resolve().is_relative_to(folder.resolve()):
+                faults.append(
+                    f"{name}: picture {target} lies outside {folder.name}/: JupyterLab cannot show it"
+                )
     return faults
 
 

@@ -31,11 +31,9 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-def test_readme_names_no_missing_notebook():
-    readme = {
-        "cells": [{"cell_type": "markdown", "source": (ROOT / "README.md").read_text(encoding="utf-8")}]
-    }
-    assert not checks.check_links(readme, ROOT)
+def test_readme_has_alt_texts_and_no_missing_file():
+    readme = {"cells": [markdown((ROOT / "README.md").read_text(encoding="utf-8"))]}
+    assert not checks.check_links(readme, ROOT) + checks.check_alt(readme)
 
 
 def text_files() -> list[Path]:
@@ -101,8 +99,11 @@ def good() -> dict:
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "GAN.png").write_bytes(b"")
-    return tmp_path
+    inside = tmp_path / "notebooks"
+    inside.mkdir()
+    for place in (tmp_path, inside):
+        (place / "GAN.png").write_bytes(b"")
+    return inside
 
 
 def test_a_good_notebook_has_no_faults(folder):
@@ -138,6 +139,7 @@ BREAKS = {
     "bare PNG": ("check_alt", bare_png),
     "empty alt": ("check_alt", lambda n: n["cells"][3]["outputs"].append(picture(" "))),
     "missing file": ("check_links", lambda n: n["cells"][0].update(source="[tiếp](khong_co.ipynb)")),
+    "picture outside": ("check_links", lambda n: n["cells"][0].update(source="![ảnh](../GAN.png)")),
     "NFD prose": ("check_notebook_nfc", lambda n: n["cells"][0].update(source="# Tie\u0302\u0301ng")),
     "no opening": ("check_sections", lambda n: n["cells"].pop(1)),
     "no summary": ("check_sections", lambda n: n["cells"].pop(4)),
