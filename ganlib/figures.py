@@ -237,18 +237,11 @@ def gan_structure(real=None, fake=None):
 
     def arrow(*points, color=INK, style="-"):
         ax.plot(*zip(*points, strict=True), color=color, lw=2, ls=style)
-        head = {
-            "arrowstyle": "-|>",
-            "mutation_scale": 19,
-            "color": color,
-            "lw": 0,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        }
+        head = dict(arrowstyle="-|>", mutation_scale=19, color=color, lw=0, shrinkA=0, shrinkB=0)
         (x0, y0), (x, y) = points[-2:]
         length = math.hypot(x - x0, y - y0)
-        tip = (x + 0.09 * (x - x0) / length, y + 0.09 * (y - y0) / length)
-        ax.annotate("", tip, (x - 0.1 * (x - x0) / length, y - 0.1 * (y - y0) / length), arrowprops=head)
+        dx, dy = 0.1 * (x - x0) / length, 0.1 * (y - y0) / length
+        ax.annotate("", (x + dx, y + dy), (x - dx, y - dy), arrowprops=head)
 
     for y, color, images in (3.45, G_COLOR, fake), (1.0, REAL_COLOR, real):
         images = list(_strokes(color == G_COLOR)) if images is None else _pixels(images)[:3]
