@@ -268,15 +268,20 @@ def gan_structure(real=None, fake=None):
     return figure
 
 
-def png(figure, dpi=DPI, alt=None):
-    """The figure as PNG bytes: opaque, at most 256 colours, no date in it; alt becomes its Description."""
+def png(figure, dpi=DPI, alt=None, small=True):
+    """The figure as PNG bytes, opaque, no date in it; alt becomes its Description.
+
+    small: at most 256 colours, compressed well; without it larger but twice as fast, for live pictures.
+    """
     file, info = io.BytesIO(), PngInfo()
     figure.savefig(file, format="png", dpi=dpi, facecolor="white", pil_kwargs={"compress_level": 0})
-    image = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    image = Image.open(file).convert("RGB")
+    if small:
+        image = image.quantize(256, dither=Image.Dither.NONE)
     if alt:
         info.add_itxt("Description", alt)
     file = io.BytesIO()
-    image.save(file, "PNG", optimize=True, pnginfo=info)
+    image.save(file, "PNG", compress_level=1, optimize=small, pnginfo=info)
     return file.getvalue()
 
 

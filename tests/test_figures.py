@@ -283,6 +283,18 @@ def test_wrong_curves():
 # --- to the screen ---
 
 
+def test_live_png_shows_the_same_picture():
+    figure = figures.loss_curves([1.3, 1.2], [0.8, 0.9])
+    small, live = (
+        np.asarray(Image.open(io.BytesIO(figures.png(figure, small=s))).convert("RGB"), float) for s in (1, 0)
+    )
+    assert np.abs(small - live).mean() < 0.5
+    colours = {tuple(pixel) for pixel in live.reshape(-1, 3).astype(int)}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours  # D's and G's, exactly
+    half = Image.open(io.BytesIO(figures.png(figure, dpi=80)))
+    assert half.size == (720, 312)
+
+
 @pytest.fixture
 def shown(monkeypatch):
     """What show hands to the notebook: a list of (bundle, options)."""
