@@ -27,7 +27,7 @@ NAMES = ("mnist", "fashion")
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion": ("áo phông", "quần dài", "áo len", "váy liền", "áo khoác",
-                "xăng đan", "áo sơ mi", "giày thể thao", "túi xách", "bốt"),
+                "xăng đan", "áo sơ mi", "giày", "túi xách", "bốt"),
 }  # fmt: skip
 
 # The raw files of a set and their sizes in full. torchvision accepts any raw file that exists; we hold each

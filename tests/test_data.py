@@ -149,9 +149,14 @@ def test_download_fills_the_cache(small, world, mirror):
     assert socket.getdefaulttimeout() is None  # our patience was for the download only
 
 
-def test_second_mirror_is_used_when_the_first_is_down(small, mirror, monkeypatch):
-    monkeypatch.setattr(data.MNIST, "mirrors", ["http://127.0.0.1:9/", *data.MNIST.mirrors])
-    assert data.load("mnist").source == "download"
+def test_second_mirror_is_used_and_the_silent_first_not_asked_again(small, mirror, monkeypatch):
+    monkeypatch.setattr(data, "PROBE_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        first = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        monkeypatch.setattr(data.MNIST, "mirrors", [first, *data.MNIST.mirrors])
+        start = time.perf_counter()
+        assert data.load("mnist").source == "download"
+    assert time.perf_counter() - start < data.STALL_SECONDS
 
 
 def test_download_keeps_what_lies_in_the_cache(small, world, mirror):
@@ -206,6 +211,7 @@ def test_silent_mirrors_cost_seconds_and_once(world, monkeypatch):
 
 def test_hanging_name_lookup_costs_seconds(world, monkeypatch):
     monkeypatch.setattr(data, "PROBE_SECONDS", 1)
+    monkeypatch.setattr(data.MNIST, "mirrors", [f"http://mirror-{i}.invalid/" for i in range(5)])
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(5) or [])
     start = time.perf_counter()
     assert data._download("mnist", world / "cache") is False
