@@ -1,0 +1,66 @@
+"""The two networks: stacks of linear layers with LeakyReLU, and nothing else that notebook 02 has not built."""
+
+import torch
+from torch import nn
+
+LATENT_DIM = 100
+IMAGE_SHAPE = (1, 28, 28)
+SLOPE = 0.2  # of LeakyReLU below zero
+
+
+class Generator(nn.Module):
+    """G: noise z (m, latent_dim) ~ N(0, I) -> images (m, 1, 28, 28) in [-1, 1], where Tanh ends.
+
+    Raises ValueError (Vietnamese) if z has another shape.
+    """
+
+    def __init__(self, latent_dim=LATENT_DIM, hidden=(256, 512, 1024)):
+        super().__init__()
+        self.latent_dim = latent_dim
+        layers = []
+        for wide_in, wide_out in zip((latent_dim, *hidden), hidden):
+            layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Linear(hidden[-1], 28 * 28), nn.Tanh(), nn.Unflatten(1, IMAGE_SHAPE)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, z):
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"G cần z có kích thước (m, {self.latent_dim}): mỗi hàng một vector nhiễu; "
+                f"đã nhận {tuple(z.shape)}. Hãy tạo bằng torch.randn(m, {self.latent_dim})."
+            )
+        return self.layers(z)
+
+
+class Discriminator(nn.Module):
+    """D: images (m, 1, 28, 28) in [-1, 1] -> one logit each, (m,); its sigmoid is D(x), near 1 for real.
+
+    Dropout works only in train mode. Raises ValueError (Vietnamese) on another shape or range.
+    """
+
+    def __init__(self, hidden=(1024, 512, 256), dropout=0.3):
+        super().__init__()
+        layers = [nn.Flatten()]
+        for wide_in, wide_out in zip((28 * 28, *hidden), hidden):
+            layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE), nn.Dropout(dropout)]
+        layers += [nn.Linear(hidden[-1], 1), nn.Flatten(0)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        check_images(x)
+        return self.layers(x)
+
+
+def check_images(x):
+    """Raises ValueError unless x is (m, 1, 28, 28) in [-1, 1]; the message says what to do."""
+    if x.ndim != 4 or x.shape[1:] != IMAGE_SHAPE:
+        advice = "Hãy đổi hình dạng bằng x.view(-1, 1, 28, 28)."
+        if x.ndim == 4 and x.shape[1] == 3:
+            advice = "Ảnh của MNIST và FashionMNIST là ảnh xám: chỉ một kênh, không phải ba."
+        raise ValueError(f"D cần ảnh có kích thước (m, 1, 28, 28); đã nhận {tuple(x.shape)}. {advice}")
+    low, high = x.detach().aminmax() if len(x) else (x.new_tensor(-1.0), x.new_tensor(1.0))
+    if not -1 <= float(low) <= float(high) <= 1:  # NaN fails here too
+        raise ValueError(
+            f"D cần ảnh trong khoảng [-1, 1]; đã nhận từ {float(low):.3g} đến {float(high):.3g}. "
+            "Hãy dùng ganlib.data.transform (ToTensor rồi Normalize), hoặc ganlib.data.to_float."
+        )
