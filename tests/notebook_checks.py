@@ -174,6 +174,15 @@ def check_paths(notebook: dict) -> list[str]:
     return faults
 
 
+def check_full_run(notebook: dict) -> list[str]:
+    """Outputs are those of full data and full counts: ganlib prints these words if they are not."""
+    faults = []
+    for name, output in outputs(notebook):
+        printed = text(output.get("text", "")) + text(output.get("data", {}).get("text/plain", ""))
+        faults += [f"{name}: {sign!r} printed" for sign in ("Chạy rút gọn", "BỘ MẪU") if sign in printed]
+    return faults
+
+
 def check_widgets(notebook: dict) -> list[str]:
     """A saved widget shows as an error in JupyterLab, and its state only swells the file."""
     faults = ["widget state in the metadata"] if "widgets" in notebook["metadata"] else []
@@ -186,5 +195,5 @@ def check_widgets(notebook: dict) -> list[str]:
 def check_notebook(notebook: dict, folder: Path) -> list[str]:
     """Every fault of one notebook, except those of its file (size, README's map)."""
     checks = (check_counts, check_errors, check_stderr, check_hash, check_alt, check_notebook_nfc)
-    checks += (check_sections, check_cell_length, check_paths, check_widgets)
+    checks += (check_sections, check_cell_length, check_paths, check_full_run, check_widgets)
     return [fault for check in checks for fault in check(notebook)] + check_links(notebook, folder)

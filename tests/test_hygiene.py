@@ -155,6 +155,14 @@ BREAKS = {
             {"output_type": "display_data", "data": {"text/html": ["<b>/tmp/x</b>"]}, "metadata": {}}
         ),
     ),
+    "reduced run": (
+        "check_full_run",
+        lambda n: n["cells"][3]["outputs"].append(stream("Chạy rút gọn: 1 epoch (GANLIB_EPOCHS)")),
+    ),
+    "sample data": (
+        "check_full_run",
+        lambda n: n["cells"][3]["outputs"].append(stream("MNIST: BỘ MẪU đi kèm ganlib")),
+    ),
     "widget state": ("check_widgets", lambda n: n["metadata"].update(widgets={})),
     "widget view": (
         "check_widgets",
@@ -190,3 +198,12 @@ def test_code_samples_in_prose_are_no_pictures(folder):
     notebook = good()
     notebook["cells"][0]["source"] = "```\n![](khong_co.png)\n```\nvà `![](khong_co.png)`"
     assert checks.check_notebook(notebook, folder) == []
+
+
+def test_the_words_of_a_reduced_run_are_those_that_ganlib_prints(capsys):
+    import ganlib
+    from ganlib import data
+
+    ganlib.report()
+    assert "Chạy rút gọn" in capsys.readouterr().out
+    assert "BỘ MẪU" in Path(data.__file__).read_text(encoding="utf-8")
