@@ -1,4 +1,4 @@
-"""Algorithm 1 of Goodfellow et al. 2014 (arXiv 1406.2661): its two losses, its two updates, and the loop round them.
+"""Algorithm 1 of Goodfellow et al. 2014 (arXiv 1406.2661): two losses, two updates, one loop.
 
 Read from top to bottom: a loss, an update, one iteration (`steps`), epochs of them (`train`).
 """
@@ -113,6 +113,7 @@ class Settings:
         for name in ("k", "m", "latent_dim"):
             value = getattr(self, name)
             require(isinstance(value, int) and value >= 1, name, "số nguyên từ 1 trở lên")
+        require(isinstance(self.seed, int) and self.seed >= 0, "seed", "số nguyên từ 0 trở lên")
         for name in ("lr_D", "lr_G"):
             value = getattr(self, name)
             ok = isinstance(value, (int, float)) and 0 < value < math.inf
@@ -172,7 +173,7 @@ class State:
 
     @torch.no_grad()
     def average(self):
-        """G_avg ← a G_avg + (1 − a) G; a grows from 0.1 to `average`: the first weights are soon forgotten."""
+        """G_avg ← a G_avg + (1 − a) G; a grows from 0.1 to `average`, to forget the first weights soon."""
         if self.G_avg is None:
             return
         t = self.iterations
@@ -181,7 +182,7 @@ class State:
             mean.lerp_(now, 1 - a)
 
     def state_dict(self):
-        """All that `load_state_dict` needs to go on exactly here, as a dict of dicts of tensors and numbers."""
+        """All that `load_state_dict` needs to go on exactly here: dicts of tensors and numbers."""
         parts = {name: getattr(self, name).state_dict() for name in self.parts()}
         own = {name: getattr(self, name) for name in ("epoch", "iterations", "random", "fixed_noise")}
         return copy.deepcopy(parts | own)
@@ -226,16 +227,16 @@ def start(device=None, G=None, D=None, **settings):
 
 
 class Iteration(NamedTuple):
-    """What one iteration of Algorithm 1 measured: scalars on the device; loss_D, D_x of its last step of D."""
+    """What one iteration measured: scalars on the device; those of D are of its last step."""
 
     loss_D: torch.Tensor
     loss_G: torch.Tensor
     D_x: torch.Tensor
-    D_Gz: torch.Tensor  # mean D(G(z)) as D's last step saw it
+    D_Gz: torch.Tensor
 
 
 def steps(state, images):
-    """Algorithm 1, one iteration after another without end: k steps of D, each on a fresh batch, then one of G.
+    """Algorithm 1, one iteration after another without end: k steps of D, each on a fresh batch, one of G.
 
     images: data.Images, or a tensor of them (uint8 (N, 28, 28), or float as D takes it). Yields an Iteration
     after each, so whoever loops may stop at any time; a new order of the images begins each epoch of

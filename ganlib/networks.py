@@ -1,6 +1,7 @@
-"""The two networks: stacks of linear layers with LeakyReLU, and nothing else that notebook 02 has not built."""
+"""The two networks, as notebook 02 builds them: stacks of linear layers with LeakyReLU between."""
 
-import torch
+from itertools import pairwise
+
 from torch import nn
 
 LATENT_DIM = 100
@@ -18,7 +19,7 @@ class Generator(nn.Module):
         super().__init__()
         self.latent_dim = latent_dim
         layers = []
-        for wide_in, wide_out in zip((latent_dim, *hidden), hidden):
+        for wide_in, wide_out in pairwise((latent_dim, *hidden)):
             layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE)]
         layers += [nn.Linear(hidden[-1], 28 * 28), nn.Tanh(), nn.Unflatten(1, IMAGE_SHAPE)]
         self.layers = nn.Sequential(*layers)
@@ -41,7 +42,7 @@ class Discriminator(nn.Module):
     def __init__(self, hidden=(1024, 512, 256), dropout=0.3):
         super().__init__()
         layers = [nn.Flatten()]
-        for wide_in, wide_out in zip((28 * 28, *hidden), hidden):
+        for wide_in, wide_out in pairwise((28 * 28, *hidden)):
             layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE), nn.Dropout(dropout)]
         layers += [nn.Linear(hidden[-1], 1), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
@@ -59,7 +60,7 @@ def check_images(x):
             advice = "Ảnh của MNIST và FashionMNIST là ảnh xám: chỉ một kênh, không phải ba."
         raise ValueError(f"D cần ảnh có kích thước (m, 1, 28, 28); đã nhận {tuple(x.shape)}. {advice}")
     low, high = x.detach().aminmax() if len(x) else (x.new_tensor(-1.0), x.new_tensor(1.0))
-    if not -1 <= float(low) <= float(high) <= 1:  # NaN fails here too
+    if low < -1 or high > 1:  # NaN passes: `train` explains where that comes from
         raise ValueError(
             f"D cần ảnh trong khoảng [-1, 1]; đã nhận từ {float(low):.3g} đến {float(high):.3g}. "
             "Hãy dùng ganlib.data.transform (ToTensor rồi Normalize), hoặc ganlib.data.to_float."
