@@ -35,7 +35,7 @@ def expect(name: str, value: float, low: float, high: float) -> None:
     Training results differ between machines, so outside the range is only said, not raised;
     under GANLIB_STRICT (set when the committed notebooks are refreshed) it is an AssertionError.
     """
-    value = float(value)
+    value = float(value.detach() if hasattr(value, "detach") else value)
     inside = low <= value <= high
     where = "trong" if inside else "ngoài"
     line = f"{name} = {value:.4g}, {where} khoảng {low:g} … {high:g} như lời văn"

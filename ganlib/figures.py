@@ -294,13 +294,34 @@ def save(figure, path, alt=None):
     os.replace(part, path)
 
 
-def show(figure, alt, width=None):
-    """Display a Figure (or PNG bytes) in a notebook, width pixels wide, with alt text.
+def show(figure, alt, width=None, caption=""):
+    """Display a Figure (or PNG bytes) in a notebook, width pixels wide, a caption under it, with alt text.
 
     JupyterLab drops the alt text of a bare image/png, so the picture travels as an <img> in text/html.
     """
     from IPython.display import display
 
+    display(_bundle(figure, alt, width, caption), raw=True)
+
+
+class Live:
+    """A place in a notebook for a picture that later ones replace: each `show` draws it anew."""
+
+    def __init__(self):
+        self.handle = None
+
+    def show(self, figure, alt, width=None, caption=""):
+        """As the function `show`, in this place."""
+        from IPython.display import display
+
+        bundle = _bundle(figure, alt, width, caption)
+        if self.handle is None:
+            self.handle = display(bundle, raw=True, display_id=True)
+        else:
+            self.handle.update(bundle, raw=True)
+
+
+def _bundle(figure, alt, width, caption):
     if not alt or not alt.strip():
         raise ValueError("Hãy viết alt: một câu tả hình cho người không nhìn thấy hình.")
     is_png = isinstance(figure, bytes)
@@ -308,7 +329,8 @@ def show(figure, alt, width=None):
     width = width or (Image.open(io.BytesIO(data)).width if is_png else round(figure.get_figwidth() * WIDTH))
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
     picture = f'<img alt="{html.escape(alt)}" width="{width}" src="{source}">'
-    display({"text/html": picture, "text/plain": alt}, raw=True)
+    text = f"<div>{html.escape(caption)}</div>" if caption else ""
+    return {"text/html": picture + text, "text/plain": f"{alt} {caption}".strip()}
 
 
 def draw_all(folder):

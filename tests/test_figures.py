@@ -321,6 +321,25 @@ def test_show_carries_the_picture_its_width_and_its_alt_text(shown, as_bytes):
     )
 
 
+def test_a_live_picture_is_replaced_in_its_place(monkeypatch):
+    calls = []
+
+    class Handle:
+        def update(self, bundle, **options):
+            calls.append(("update", bundle["text/html"]))
+
+    def display(bundle, **options):
+        calls.append(("display", bundle["text/html"]))
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    live = figures.Live()
+    for epoch in (1, 2):
+        live.show(figures.grid_png(pictures(4)), "ảnh", caption=f"epoch {epoch} < 3")
+    assert [kind for kind, _ in calls] == ["display", "update"]
+    assert "<div>epoch 2 &lt; 3</div>" in calls[1][1] and 'alt="ảnh"' in calls[1][1]
+
+
 @pytest.mark.parametrize("alt", ["", "  ", None])
 def test_show_insists_on_alt_text(shown, alt):
     with pytest.raises(ValueError, match="alt"):
