@@ -1,4 +1,4 @@
-"""ganlib.networks: shapes, ranges, parameter counts by hand, Dropout, and what is refused with which words."""
+"""ganlib.networks: shapes, ranges, parameter counts by hand, Dropout, and what is refused in which words."""
 
 import pytest
 import torch
