@@ -8,7 +8,7 @@ import math
 import time
 import warnings
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import NamedTuple
 
@@ -94,14 +94,14 @@ class Settings:
     seed: int = 0
     k: int = 1  # steps of D for each step of G (the paper: 1)
     m: int = 100  # images in a mini-batch (the paper: 100)
-    lr_D: float = 2e-4
-    lr_G: float = 2e-4
+    lr_D: float = 1e-4
+    lr_G: float = 4e-4
     betas: tuple = (0.5, 0.999)  # of Adam (the paper: SGD with momentum)
     decay_from: float = 1.0  # from this share of the epochs on, learning rates fall linearly to 0; 1: never
-    average: float = 0.0  # G's weights averaged over the iterations with this decay (EMA); 0: no average
+    average: float = 0.999  # G's weights averaged over the iterations with this decay (EMA); 0: no average
     loss: str = "non_saturating"  # or "minimax" (eqn4)
-    hidden_G: tuple = (256, 512, 1024)
-    hidden_D: tuple = (1024, 512, 256)
+    hidden_G: tuple = (512, 512)
+    hidden_D: tuple = (512, 512)
     dropout: float = 0.3
     latent_dim: int = LATENT_DIM
 
@@ -124,14 +124,22 @@ class Settings:
         require(self.loss in LOSSES_G, "loss", " hoặc ".join(map(repr, LOSSES_G)))
 
 
-PLAIN = asdict(Settings())  # the plainest recipe: `train(images, **PLAIN)`
+# The textbook recipe, one argument away: train(images, **PLAIN).
+PLAIN = {
+    "lr_D": 2e-4,
+    "lr_G": 2e-4,
+    "average": 0.0,
+    "hidden_G": (256, 512, 1024),
+    "hidden_D": (1024, 512, 256),
+}
 
 
 class State:
     """What a run changes: two networks, two optimizers, the average of G, and the run's own randomness."""
 
-    def __init__(self, settings, device, G=None, D=None):
-        self.settings, self.device, self.epoch = settings, device, 0
+    def __init__(self, settings, device, precision="fp32", G=None, D=None):
+        self.settings, self.device, self.precision = settings, device, precision
+        self.epoch, self.iterations = 0, 0
         self.random = None  # the random states of CPU and device between two iterations
         with self.own_randomness():
             torch.manual_seed(settings.seed)
@@ -139,7 +147,6 @@ class State:
             self.D = (D or Discriminator(settings.hidden_D, settings.dropout)).to(device)
             self.fixed_noise = self.noise(FIXED_IMAGES)
         self.G_avg = copy.deepcopy(self.G) if settings.average else None
-        self.iterations = 0
         self.optimizer_D = adam(self.D, settings.lr_D, settings.betas)
         self.optimizer_G = adam(self.G, settings.lr_G, settings.betas)
 
@@ -166,6 +173,10 @@ class State:
             torch.set_rng_state(outer[0])
             if module:
                 module.set_rng_state(outer[1])
+
+    def autocast(self):
+        """Inside, matrix products run in bf16 if that is the run's precision; the weights stay in fp32."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def sampler(self):
         """The generator whose images are shown: the averaged one, if there is one."""
@@ -212,7 +223,19 @@ def choose_device(device=None):
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def start(device=None, G=None, D=None, **settings):
+def choose_precision(precision, device):
+    """The precision named; for "auto" bf16 where the device has instructions for it (else it is slower)."""
+    if precision == "auto":
+        if device.type == "cuda":
+            return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        can = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
+        return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
+    if precision not in ("fp32", "bf16"):
+        raise ValueError(f"precision phải là 'auto', 'fp32' hoặc 'bf16'; đã nhận {precision!r}.")
+    return precision
+
+
+def start(device=None, precision="auto", G=None, D=None, **settings):
     """A new run's State: networks freshly initialised from the seed (or those given), nothing trained yet."""
     known = [field.name for field in fields(Settings)]
     for name in settings:
@@ -220,7 +243,8 @@ def start(device=None, G=None, D=None, **settings):
             raise TypeError(
                 f"Không có tham số {name!r}. Các tham số của một lần huấn luyện: {', '.join(known)}."
             )
-    return State(Settings(**settings), choose_device(device), G, D)
+    device = choose_device(device)
+    return State(Settings(**settings), device, choose_precision(precision, device), G, D)
 
 
 # ----------------------------------------------------------------------------------------- Algorithm 1
@@ -251,7 +275,7 @@ def steps(state, images):
             order = torch.randperm(len(pixels)).to(state.device)
         batches = iter(order[: per_epoch * s.k * s.m].split(s.m))
         for _ in range(per_epoch):
-            with state.own_randomness():
+            with state.own_randomness(), state.autocast():
                 for _ in range(s.k):  # 3. k steps of D, each on a batch of its own
                     z, x = state.noise(), as_batch(pixels[next(batches)])  # 1. sample z, sample x
                     loss_d, D_x, D_Gz = update_D(D, G, x, z, state.optimizer_D)  # 2. up eqn3
@@ -297,15 +321,17 @@ class Epoch:
         rest = f"còn khoảng {left / 60:.0f} phút" if left >= 90 else f"còn khoảng {left:.0f} giây"
         return (
             f"epoch {self.epoch}/{self.epochs}: loss_D {self.loss_D:.3f}, loss_G {self.loss_G:.3f}, "
-            f"D(x) {self.D_x:.2f}, D(G(z)) {self.D_Gz:.2f}; {self.seconds:.1f} giây, {rest}"
+            f"D(x) {self.D_x:.2f}, D(G(z)) {self.D_Gz:.2f}; {self.seconds:.1f} giây "
+            f"({self.state.precision}), {rest}"
         )
 
 
-def train(images, epochs=100, *, state=None, device=None, **settings):
+def train(images, epochs=100, *, state=None, device=None, precision="auto", **settings):
     """Train for `epochs` epochs in all and yield an Epoch after each; settings as in Settings.
 
-    state: go on with this State (from its epoch on) in place of a new one. All errors come before any work.
-    Ctrl-C (the Stop button) or a loss that is no longer finite ends the loop with a warning that says so, and
+    state: go on with this State (from its epoch on) in place of a new one.
+    precision: "fp32", "bf16", or "auto": bf16 where the device has instructions for it.
+    All errors come before any work. Ctrl-C (the Stop button) or a loss that is no longer finite ends the loop with a warning that says so, and
     the state goes back to the end of the last good epoch: what was yielded stays usable.
     """
     if not isinstance(epochs, int) or epochs < 1:
@@ -314,7 +340,7 @@ def train(images, epochs=100, *, state=None, device=None, **settings):
         raise TypeError(
             "Khi huấn luyện tiếp một state, tham số là của state ấy: đừng truyền thêm tham số khác."
         )
-    state = state or start(device, **settings)
+    state = state or start(device, precision, **settings)
     iterations_per_epoch(images, state.settings.k, state.settings.m)
     return _epochs(state, images, epochs)
 

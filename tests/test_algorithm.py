@@ -12,7 +12,7 @@ from ganlib.algorithm import PLAIN, Settings, iterations_per_epoch, start, steps
 from ganlib.data import Images
 from ganlib.networks import Discriminator, Generator
 
-SMALL = {"hidden_G": (16, 32), "hidden_D": (32, 16), "m": 10, "device": "cpu"}
+SMALL = {"hidden_G": (16, 32), "hidden_D": (32, 16), "m": 10, "device": "cpu", "precision": "fp32"}
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_the_average_is_the_average(images):
         expected = [a * mean + (1 - a) * now for mean, now in zip(expected, weights(state.G), strict=True)]
     for mean, now in zip(expected, state.sampler().parameters(), strict=True):
         torch.testing.assert_close(mean, now.detach())
-    assert start(**SMALL).sampler().__class__ is Generator and start(**SMALL).G_avg is None
+    assert start(average=0.0, **SMALL).G_avg is None
 
 
 def test_learning_rates_fall_from_their_share_on(images):
@@ -334,15 +334,41 @@ def test_stop_keeps_the_epochs_so_far(images):
     assert [e.epoch for e in kept] == [1, 2] and state.epoch == 2 and same(good, state.G.parameters())
 
 
+def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32(images):
+    def measure(precision):
+        (epoch,) = train(images, 1, **SMALL | {"precision": precision})
+        return epoch
+
+    exact, rough = measure("fp32"), measure("bf16")
+    assert {p.dtype for p in rough.state.G.parameters()} == {torch.float32} and "(bf16)" in str(rough)
+    assert exact.loss_D != rough.loss_D == pytest.approx(exact.loss_D, rel=0.01)
+    torch.testing.assert_close(rough.images, exact.images, atol=0.02, rtol=0)
+
+
+def test_precision_is_asked_of_the_processor(monkeypatch):
+    cpu = torch.device("cpu")
+    for capabilities, expected in (
+        ({"avx512_bf16": True}, "bf16"),
+        ({"avx512_bf16": False}, "fp32"),
+        ({}, "fp32"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda given=capabilities: given, raising=False)
+        assert algorithm.choose_precision("auto", cpu) == expected
+    assert algorithm.choose_precision("fp32", cpu) == "fp32"
+    with pytest.raises(ValueError, match="precision"):
+        algorithm.choose_precision("fp16", cpu)
+
+
 def test_plain_is_the_recipe_without_extras():
     plain = Settings(**PLAIN)
     assert plain.average == 0 and plain.decay_from == 1 and plain.k == 1 and plain.loss == "non_saturating"
+    assert plain.lr_D == plain.lr_G and start("cpu", **PLAIN).G_avg is None
 
 
 def test_float_images_and_other_networks_train_too():
     """As the theory notebook does: points in the plane, networks of one's own."""
     G, D = torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)
-    state = start("cpu", G, D, latent_dim=2, m=10)
+    state = start("cpu", G=G, D=D, latent_dim=2, m=10)
     before = weights(G)
     list(islice(steps(state, torch.randn(100, 2)), 3))
     assert not same(before, G.parameters())
