@@ -331,8 +331,9 @@ def train(images, epochs=100, *, state=None, device=None, precision="auto", **se
 
     state: go on with this State (from its epoch on) in place of a new one.
     precision: "fp32", "bf16", or "auto": bf16 where the device has instructions for it.
-    All errors come before any work. Ctrl-C (the Stop button) or a loss that is no longer finite ends the loop with a warning that says so, and
-    the state goes back to the end of the last good epoch: what was yielded stays usable.
+    All errors come before any work. Ctrl-C (the Stop button) or a loss that is no longer finite ends the loop
+    with a warning that says so, and the state goes back to the end of the last good epoch: what was yielded
+    stays usable.
     """
     if not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f"epochs phải là số nguyên từ 1 trở lên; đã nhận {epochs!r}.")
