@@ -275,12 +275,14 @@ def steps(state, images):
             order = torch.randperm(len(pixels)).to(state.device)
         batches = iter(order[: per_epoch * s.k * s.m].split(s.m))
         for _ in range(per_epoch):
-            with state.own_randomness(), state.autocast():
+            with state.own_randomness():
                 for _ in range(s.k):  # 3. k steps of D, each on a batch of its own
                     z, x = state.noise(), as_batch(pixels[next(batches)])  # 1. sample z, sample x
-                    loss_d, D_x, D_Gz = update_D(D, G, x, z, state.optimizer_D)  # 2. up eqn3
+                    with state.autocast():
+                        loss_d, D_x, D_Gz = update_D(D, G, x, z, state.optimizer_D)  # 2. up eqn3
                 z = state.noise()  # 4. fresh noise
-                loss_g, _ = update_G(D, G, z, state.optimizer_G, loss)  # 5. down eqn4
+                with state.autocast():
+                    loss_g, _ = update_G(D, G, z, state.optimizer_G, loss)  # 5. down eqn4
                 state.average()
                 state.iterations += 1
             yield Iteration(loss_d, loss_g, D_x, D_Gz)  # 6. again from 1

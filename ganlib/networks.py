@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 LATENT_DIM = 100
@@ -15,7 +16,7 @@ class Generator(nn.Module):
     Raises ValueError (Vietnamese) if z has another shape.
     """
 
-    def __init__(self, latent_dim=LATENT_DIM, hidden=(256, 512, 1024)):
+    def __init__(self, latent_dim=LATENT_DIM, hidden=(512, 512)):
         super().__init__()
         self.latent_dim = latent_dim
         layers = []
@@ -33,17 +34,32 @@ class Generator(nn.Module):
         return self.layers(z)
 
 
+class Dropout(nn.Dropout):
+    """nn.Dropout, three times faster on a CPU: it cuts its masks from random bytes, eight bytes to a draw.
+
+    There p is rounded to a multiple of 1/256 (0.3 is 77/256).
+    """
+
+    def forward(self, x):
+        if not self.training or self.p == 0 or x.device.type != "cpu":
+            return super().forward(x)
+        cut = min(round(256 * self.p), 255)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
+        keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= cut
+        return x * keep.to(x.dtype).mul_(256 / (256 - cut))
+
+
 class Discriminator(nn.Module):
     """D: images (m, 1, 28, 28) in [-1, 1] -> one logit each, (m,); its sigmoid is D(x), near 1 for real.
 
     Dropout works only in train mode. Raises ValueError (Vietnamese) on another shape or range.
     """
 
-    def __init__(self, hidden=(1024, 512, 256), dropout=0.3):
+    def __init__(self, hidden=(512, 512), dropout=0.3):
         super().__init__()
         layers = [nn.Flatten()]
         for wide_in, wide_out in pairwise((28 * 28, *hidden)):
-            layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE), nn.Dropout(dropout)]
+            layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE), Dropout(dropout)]
         layers += [nn.Linear(hidden[-1], 1), nn.Flatten(0)]
         self.layers = nn.Sequential(*layers)
 

@@ -345,6 +345,16 @@ def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32(images):
     torch.testing.assert_close(rough.images, exact.images, atol=0.02, rtol=0)
 
 
+def test_bf16_uses_the_weights_as_each_step_left_them(images):
+    """autocast keeps bf16 copies of weights while it lasts: it must not last over an optimizer's step."""
+
+    def last_loss(precision):
+        given = SMALL | {"precision": precision, "k": 3, "dropout": 0.0, "lr_D": 0.01}
+        return next(steps(start(**given), images)).loss_D.item()
+
+    assert last_loss("bf16") == pytest.approx(last_loss("fp32"), rel=0.01)
+
+
 def test_precision_is_asked_of_the_processor(monkeypatch):
     cpu = torch.device("cpu")
     for capabilities, expected in (

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ganlib.networks import LATENT_DIM, Discriminator, Generator
+from ganlib.networks import LATENT_DIM, Discriminator, Dropout, Generator
 
 
 def parameters(network):
@@ -57,8 +57,8 @@ def test_D_gives_logits(D, x):
 
 
 def test_parameters_by_hand(G, D):
-    assert parameters(G) == by_hand(100, 256, 512, 1024, 784) == 1_486_352
-    assert parameters(D) == by_hand(784, 1024, 512, 256, 1) == 1_460_225
+    assert parameters(G) == by_hand(100, 512, 512, 784) == 716_560
+    assert parameters(D) == by_hand(784, 512, 512, 1) == 665_089
 
 
 def test_sizes_are_arguments(x):
@@ -71,15 +71,34 @@ def test_sizes_are_arguments(x):
 def test_activations_stand_between_the_linear_layers(G, D):
     for network in (G, D):
         kinds = [type(layer).__name__ for layer in network.layers]
-        assert kinds.count("Linear") == 4 and kinds.count("LeakyReLU") == 3
+        assert kinds.count("Linear") == 3 and kinds.count("LeakyReLU") == 2
         assert {layer.negative_slope for layer in network.layers if isinstance(layer, nn.LeakyReLU)} == {0.2}
     assert not any(isinstance(layer, nn.Dropout) for layer in G.layers)
-    assert [layer.p for layer in D.layers if isinstance(layer, nn.Dropout)] == [0.3] * 3
+    assert [layer.p for layer in D.layers if isinstance(layer, nn.Dropout)] == [0.3] * 2
 
 
 def test_dropout_works_in_train_mode_only(D, x):
     assert not torch.equal(D.train()(x), D(x))
     assert torch.equal(D.eval()(x), D(x))
+
+
+@pytest.mark.parametrize("p", [0.3, 0.5, 0.9])
+def test_dropout_keeps_its_share_and_the_mean(p):
+    torch.manual_seed(0)
+    drop, x = (
+        Dropout(p),
+        torch.ones(1000, 1001, requires_grad=True),
+    )  # an odd count: bytes come eight to a draw
+    y = drop(x)
+    kept = y != 0
+    assert kept.float().mean().item() == pytest.approx(1 - p, abs=0.004)
+    assert y.mean().item() == pytest.approx(1, abs=0.01)
+    assert kept[0].float().mean() != 0 and not torch.equal(kept[0], kept[1])
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())  # the same mask on the way back
+    units = kept.float().mean(0)  # every unit alike, wherever its byte lies in the draw
+    assert units.min() > 1 - p - 0.09 and units.max() < 1 - p + 0.09
+    assert torch.equal(drop.eval()(x), x) and torch.equal(Dropout(0.0)(x), x)
 
 
 def test_the_gradient_passes_through_D_to_G(G, D):
