@@ -53,12 +53,10 @@ class Record:
     def generator(self, averaged=True):
         """G after the last epoch, ready to draw; averaged: of its weights, if the run took an average."""
         part = "G_avg." if averaged and self.settings["average"] else "G."
-        weights = {name[len(part) :]: w.float() for name, w in self.weights.items() if name.startswith(part)}
+        weights = {name: values.float() for name, values in _under(part, self.weights).items()}
         if not weights:
-            raise RecordError(
-                "Bản ghi này chỉ giữ trọng số trung bình của G (giữ cả hai thì tệp quá lớn): "
-                "hãy dùng generator(averaged=True)."
-            )
+            raise RecordError("Để tệp không quá lớn, bản ghi này chỉ giữ trọng số trung bình của G: hãy gọi "
+                              "generator(averaged=True).")  # fmt: skip
         G = Generator(self.settings["latent_dim"], self.settings["hidden_G"])
         G.load_state_dict(weights)
         return G.eval()
@@ -75,25 +73,25 @@ class Record:
         """The record in that file. RecordError: none there, cut short, another kind of file or version."""
         about, tensors = _read(path, "record")
         try:
-            kept = {name: about[name] for name in ABOUT} | {name: tensors.pop(name) for name in PER_EPOCH}
-            kept["settings"] = {n: tuple(v) if type(v) is list else v for n, v in kept["settings"].items()}
-            scores = {name: tensors.pop(name) for name in list(tensors) if name.startswith("score.")}
-            record = cls(
-                **kept, scores={name[6:]: values for name, values in scores.items()}, weights=tensors
-            )
-            E = record.epochs
-            shapes = [tuple(getattr(record, name).shape) for name in PER_EPOCH]
-            whole = shapes == [(E,)] * 5 + [(E, algorithm.FIXED_IMAGES, 28, 28)] and record.generator()
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-            whole, why = False, error
-        else:
-            why = None
-        if not whole:
-            raise RecordError(_say(path, "thiếu một phần nội dung hoặc nội dung sai kích thước")) from why
+            about["settings"] = {n: tuple(v) if type(v) is list else v for n, v in about["settings"].items()}
+            kept = {name: about[name] for name in ABOUT} | {name: tensors[name] for name in PER_EPOCH}
+            weights = {name: values for name, values in tensors.items() if name.startswith("G")}
+            record, E = cls(**kept, scores=_under("score.", tensors), weights=weights), about["epochs"]
+            shapes = [tuple(kept[name].shape) for name in PER_EPOCH]
+            if shapes != [(E,)] * 5 + [(E, algorithm.FIXED_IMAGES, 28, 28)]:
+                raise ValueError(shapes)
+            record.generator()
+        except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+            raise RecordError(_say(path, "nội dung thiếu hoặc sai kích thước")) from error
         return record
 
 
 ABOUT = tuple(field.name for field in fields(Record))[:9]
+
+
+def _under(prefix, tensors):
+    """Those tensors whose name begins so, by the rest of their name."""
+    return {name[len(prefix) :]: values for name, values in tensors.items() if name.startswith(prefix)}
 
 
 # ------------------------------------------------------------------------------------------------ a run
@@ -104,17 +102,15 @@ def resume_path(path):
     return Path(f"{path}.resume")
 
 
-def run(images, path, epochs=100, *, resume=False, score=None, score_every=10, device=None, **settings):
+def run(images, path, epochs=100, *, resume=False, score=None, score_every=10, **options):
     """Train as algorithm.train does and yield its Epochs; after the last one the Record is in `path`.
 
-    images: data.Images. score(state) -> {name: number}, asked each `score_every` epochs and after the last.
-    After every other epoch all it takes to go on is in FILE.resume: resume=True goes on from there, to the
-    same record, bit for bit but for `seconds`. Raises RecordError before any work: `path` or FILE.resume is
-    there already, or (resume) FILE.resume is not, cannot be read, or is of another run.
+    images: data.Images. options: those of algorithm.start. score(state) -> {name: number} is asked each
+    `score_every` epochs and after the last. After every other epoch FILE.resume holds all it takes to go on:
+    resume=True does so, to the same record, bit for bit but for `seconds`. RecordError, before any work:
+    `path` or FILE.resume is there already, or (resume) FILE.resume is missing, unreadable or of another run.
     """
-    path, settings = Path(path), dict(settings)
-    precision = settings.pop("precision", "auto")
-    state = algorithm.start(device, precision, **settings)
+    path, state = Path(path), algorithm.start(**options)
     about = {
         "data": images.name,
         "count": len(images),
@@ -153,8 +149,7 @@ def _run(epochs, path, about, history, score):
 
 
 def _record(about, history, state):
-    kept = {name: history[name] for name in PER_EPOCH}
-    scores = {name[6:]: values for name, values in history.items() if name.startswith("score.")}
+    kept, scores = {name: history[name] for name in PER_EPOCH}, _under("score.", history)
     parts = [name for name in ("G_avg", "G") if getattr(state, name) is not None]
     size = sum(p.numel() * 2 for p in state.G.parameters())
     if len(parts) * size + kept["images"].numel() > LIMIT - 100_000:  # the rest takes less than that
@@ -164,20 +159,18 @@ def _record(about, history, state):
 
 
 def _refuse_to_overwrite(path, resume):
-    unfinished = resume_path(path)
+    unfinished, why = resume_path(path), None
     if path.exists():
-        raise RecordError(
-            f"Tệp {path} đã có; không ghi đè. Hãy chọn tên khác, hoặc tự xoá hay đổi tên tệp ấy trước."
-        )
-    if resume and not unfinished.exists():
-        raise RecordError(
-            f"Không có tệp {unfinished} để chạy tiếp. Hãy bỏ --resume (resume=True) để chạy từ đầu."
-        )
-    if not resume and unfinished.exists():
-        raise RecordError(
+        why = f"Tệp {path} đã có; ganlib không ghi đè. Hãy chọn tên khác, hoặc tự xoá hay đổi tên tệp ấy."
+    elif resume and not unfinished.exists():
+        why = f"Không có tệp {unfinished} để chạy tiếp. Hãy bỏ --resume (resume=True) để chạy từ đầu."
+    elif unfinished.exists() and not resume:
+        why = (
             f"Tệp {unfinished} giữ một lần huấn luyện đang dở. Hãy thêm --resume (resume=True) để chạy tiếp, "
             "chọn tên khác, hoặc tự xoá tệp ấy để chạy lại từ đầu."
         )
+    if why:
+        raise RecordError(why)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _part(path).touch()
