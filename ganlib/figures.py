@@ -117,26 +117,31 @@ def grid_png(images, columns=None, scale=2):
     return file.getvalue()
 
 
-def image_grid(images, columns=None, title=None, captions=None, color=INK):
+def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=None):
     """A grid of images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8; image i at row i // columns.
 
-    captions: a short text under each image. color: of title and captions (REAL_COLOR, G_COLOR, …).
+    captions: a short text under each image; rows: one at the left of each row. color: of title and captions
+    (REAL_COLOR, G_COLOR, …).
     """
     images = _pixels(images)
     columns = _columns(len(images), columns)
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"Có {len(images)} ảnh nhưng {len(captions)} chú thích: mỗi ảnh cần đúng một.")
     side = min(0.95, 9 / columns)  # one image and the gap beside it
+    margin = 0.15 + 0.125 * max(map(len, rows)) if rows else 0  # room for the rows' names
     high, head = side + (0.24 if captions is not None else 0), (0.45 if title else 0.1)
-    width = max(columns * side + 0.14, 0.135 * len(title or "") + 0.2)  # room for the title
+    width = max(margin + columns * side + 0.14, 0.135 * len(title or "") + 0.2)  # room for the title
     height = math.ceil(len(images) / columns) * high + head + 0.04
     figure, ax = _canvas(width, height)
     for i, image in enumerate(images):
-        left = (width - columns * side) / 2 + (i % columns + 0.03) * side
+        left = (width + margin - columns * side) / 2 + (i % columns + 0.03) * side
         top = height - head - i // columns * high
         _picture(ax, image, left, top, 0.94 * side)
         if captions is not None:
             _text(ax, left + 0.47 * side, top - side - 0.06, captions[i], color, 13)
+    for i, words in enumerate(rows or []):
+        right = (width + margin - columns * side) / 2 - 0.08
+        _text(ax, right, height - head - (i + 0.5) * high, words, ha="right")
     if title:
         _text(ax, width / 2, height - 0.23, title, color, 15, weight="bold")
     return figure

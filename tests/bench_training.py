@@ -2,8 +2,8 @@
 
     python tests/bench_training.py            # a few minutes; nothing else should run beside it
 
-One process, alternating rounds, medians; the same networks, batches of 100, the same images. The floor is what
-the operations and bytes of one update cost at this machine's own rates, measured here at the same sizes.
+One process, alternating rounds, medians; the same networks, batches of 100, the same images. The floor is
+what the operations and bytes of one update cost at this machine's own rates, measured here at the same sizes.
 Prints a table and, last, one line of JSON.
 """
 
@@ -28,7 +28,7 @@ SIZES_D = (28 * 28, *SETTINGS.hidden_D, 1)
 
 
 def textbook(name):
-    """The loop as lessons print it: a transform an image, whole graphs, `.item()` at each step. Yields for ever."""
+    """The loop as lessons print it: a transform an image, whole graphs, `.item()` each step. Endless."""
     loader = DataLoader(data.dataset(name), batch_size=M, shuffle=True, drop_last=True)
     generator, discriminator = Generator(LATENT, SETTINGS.hidden_G), Discriminator(SETTINGS.hidden_D)
     for i, layer in enumerate(discriminator.layers):
@@ -66,7 +66,7 @@ def milliseconds(iterator, count):
 
 
 def products():
-    """The matrix products (rows, inner, columns) of one update of both networks with D frozen for G's step."""
+    """The matrix products (rows, inner, columns) of one update of both networks, D frozen for G's step."""
     shapes = []
     for a, b in pairwise(SIZES_G):  # G(z) for D; G(z), its dW, and its dX but for the first layer, for G
         shapes += [(M, a, b), (M, a, b), (b, M, a)] + [(M, b, a)] * (a != LATENT)
@@ -105,7 +105,7 @@ def bandwidth():
 
 
 def optimizer_bytes():
-    """Adam reads p, g, m, v and writes p, m, v; the average reads p and its own and writes its own; all fp32."""
+    """Adam reads p, g, m, v, writes p, m, v; the average reads p and its own, writes its own; all fp32."""
     count_g, count_d = (sum(a * b + b for a, b in pairwise(sizes)) for sizes in (SIZES_G, SIZES_D))
     return 28 * (count_g + count_d) + (12 * count_g if SETTINGS.average else 0)
 
@@ -146,7 +146,8 @@ def main():
         spread = f"{min(values):.1f} … {max(values):.1f}"
         ratio = time_ms["textbook"] / time_ms[name]
         print(
-            f"{label:22s} {time_ms[name]:7.1f} {spread:>15s} {ratio:11.2f} {floor:9.1f} {floor / time_ms[name]:8.2f}"
+            f"{label:22s} {time_ms[name]:7.1f} {spread:>15s} {ratio:11.2f} {floor:9.1f} "
+            f"{floor / time_ms[name]:8.2f}"
         )
     result = {
         "textbook_ms": time_ms["textbook"],
