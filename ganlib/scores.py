@@ -1,0 +1,316 @@
+"""How good are the samples? Five questions, each with its own blind spot.
+
+`parzen`        how likely are unseen test images under the samples? (Table 1 of the paper; forgives blur)
+`frechet`       are a classifier's features of the samples spread like those of real images?
+`sure_share`    how many samples look clearly like one class? (one perfect digit, repeated, gets 1.0)
+`class_shares`  how often is each class drawn? `kl` holds that against the real shares
+`nearest`       which training images are the samples closest to? (Figure 2: did G memorise?)
+
+Images come as (n, 1, 28, 28), (n, 28, 28) or (n, 784): floats in [0, 1], uint8 bytes, or a data.Images.
+G's images are in [-1, 1]: score (x + 1) / 2. All runs on the CPU, in chunks. `python -m ganlib.scores`
+trains both classifiers on the 60,000 training images, half a minute each, into assets/classifier.safetensors.
+"""
+
+import json
+import math
+import sys
+import warnings
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ganlib import data
+
+PIXELS = 28 * 28
+SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
+SELECTION = 1_000  # validation images that choose σ
+CHUNK = 2_000_000  # distances held at once (8 MB): bounds the memory, changes no result
+CLASSIFIERS = data.ASSETS / "classifier.safetensors"
+
+
+def unit(images, name="samples", at_least=2):
+    """The images as float32 (n, 784) in [0, 1] on the CPU.
+
+    Raises ValueError (Vietnamese): another shape, fewer than `at_least`, not finite, or outside [0, 1].
+    """
+    x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
+    if tuple(x.shape[1:]) not in ((1, 28, 28), (28, 28), (PIXELS,)):
+        sizes = "(n, 1, 28, 28), (n, 28, 28) hoặc (n, 784)"
+        raise ValueError(f"{name} phải có kích thước {sizes}; đã nhận {tuple(x.shape)}.")
+    if len(x) < at_least:
+        raise ValueError(f"{name} phải có ít nhất {at_least} ảnh; đã nhận {len(x)}.")
+    x = (x / 255 if x.dtype == torch.uint8 else x.float()).reshape(len(x), PIXELS)
+    if not x.isfinite().all():
+        raise ValueError(f"{name} có giá trị NaN hoặc vô hạn: hãy xem lại lần huấn luyện đã sinh ra chúng.")
+    low, high = map(float, x.aminmax())
+    if low < 0 or high > 1:
+        advice = "Ảnh 0 … 255 thì hãy chia cho 255, hoặc đưa vào tensor uint8."
+        if low < 0:
+            advice = (
+                "G kết thúc bằng Tanh nên ảnh của nó nằm trong [-1, 1]: hãy đổi bằng (x + 1) / 2. "
+                "Chấm thẳng trong [-1, 1] làm log-likelihood lệch đi 784·log 2 ≈ 543.4 nat."
+            )
+        raise ValueError(f"{name} phải nằm trong [0, 1]; đã nhận từ {low:.3g} đến {high:.3g}. {advice}")
+    return x
+
+
+def squared_distances(a, b):
+    """Yields ‖a_i − b_j‖², rows of a after rows: float32 (rows, len(b)), of floats a (n, d) and b (m, d).
+
+    ‖a‖² + ‖b‖² − 2 a·b is one matrix product; a and b are centred first, so that little cancels.
+    """
+    centre = b.mean(0)
+    a, b = a - centre, b - centre
+    b_norms = (b * b).sum(1, dtype=torch.float64)
+    for rows in a.split(max(1, CHUNK // len(b))):
+        norms = ((rows * rows).sum(1, dtype=torch.float64)[:, None] + b_norms).float()
+        with torch.autocast("cpu", enabled=False):  # bf16 would be off by whole nats
+            distances = torch.addmm(norms, rows, b.T, alpha=-2)
+        yield distances.clamp_(min=0)
+
+
+# ----------------------------------------------------------------------------------------------- Parzen
+
+
+@dataclass(frozen=True)
+class Parzen:
+    """A Parzen-window log-likelihood; all in nats but σ, which is in pixel values."""
+
+    curve: dict  # σ -> mean over the validation images; empty if σ was given
+    sigma: float  # the σ with the best mean there
+    mean: float  # over the test images
+    standard_error: float  # std/√n over the test images: says nothing of other seeds
+    at_edge: bool  # σ is at the edge of the grid: a better one may lie outside
+
+
+def parzen(samples, test, validation=None, sigmas=SIGMAS):
+    """How likely the `test` images are under a Gaussian window of width σ around each sample: a Parzen.
+
+    σ is the one of `sigmas` with the best mean on the first 1,000 `validation` images (see `held_out`);
+    without them `sigmas` holds the one σ to use. Goodfellow et al. 2014, section 5; the grid is its code's.
+    Warns where σ is at the grid's edge. Raises ValueError (Vietnamese).
+    """
+    samples, test = unit(samples), unit(test, "test")
+    sigmas = [float(sigma) for sigma in sigmas]
+    if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas):
+        raise ValueError(f"sigmas phải là một dãy số dương; đã nhận {sigmas}.")
+    if validation is None and len(sigmas) > 1:
+        raise ValueError(
+            "Chọn σ trên ảnh test là nhìn trước đáp án: hãy đưa thêm ảnh validation, hoặc đưa đúng một σ, "
+            "ví dụ sigmas=[0.167]."
+        )
+    curve, sigma, at_edge = {}, sigmas[0], False
+    if validation is not None:
+        chosen_on = unit(validation, "validation")[:SELECTION]
+        curve = dict(zip(sigmas, log_likelihood(samples, chosen_on, sigmas).mean(1).tolist(), strict=True))
+        sigma = max(curve, key=curve.get)
+        at_edge = sigma in (min(sigmas), max(sigmas))
+    if at_edge:
+        warnings.warn(
+            f"σ = {sigma:.3g} nằm ở mép của lưới {min(sigmas):.3g} … {max(sigmas):.3g}: σ tốt hơn có thể nằm "
+            "ngoài lưới. Hãy nới lưới sigmas trước khi tin con số này.",
+            stacklevel=2,
+        )
+    scores = log_likelihood(samples, test, [sigma])[0]
+    return Parzen(curve, sigma, float(scores.mean()), float(scores.std()) / math.sqrt(len(scores)), at_edge)
+
+
+@torch.no_grad()
+def log_likelihood(samples, images, sigmas):
+    """log p(x) = logmeanexp_j(−‖x − μ_j‖²/(2σ²)) − d log(σ√(2π)), in nats: float64 (len(sigmas), n).
+
+    For floats: samples μ (m, d), images x (n, d), in whatever range (nothing is checked here).
+    """
+    chunks = []
+    for distances in squared_distances(images, samples):
+        chunks.append(torch.stack([(distances * (-0.5 / s**2)).logsumexp(1) for s in sigmas]).double())
+    m, d = samples.shape
+    constants = [math.log(m) + d * math.log(s * math.sqrt(2 * math.pi)) for s in sigmas]
+    return torch.cat(chunks, 1) - torch.tensor(constants, dtype=torch.float64)[:, None]
+
+
+# ------------------------------------------------------------------------------------------- classifier
+
+
+class Classifier(nn.Module):
+    """A small network that knows the ten classes: images (n, 784) in [0, 1] -> logits (n, 10).
+
+    Its features (n, 64) are what the last layer reads; `accuracy` is its share of right test images.
+    """
+
+    def __init__(self, accuracy=math.nan):
+        super().__init__()
+        self.accuracy = accuracy
+        first = nn.Dropout(0.1), nn.Linear(PIXELS, 256), nn.ReLU()
+        self.features = nn.Sequential(*first, nn.Dropout(0.2), nn.Linear(256, 64), nn.ReLU())
+        self.last = nn.Sequential(nn.Dropout(0.1), nn.Linear(64, 10))
+
+    def forward(self, x):
+        return self.last(self.features(x))
+
+
+def train_classifier(name, seed=0, epochs=20):
+    """A Classifier trained on all training images of "mnist" or "fashion": half a minute on two cores.
+
+    The same weights each time on one machine, rounded to fp16 as the file keeps them; the caller's random
+    state stays as it was. The test images only measure its accuracy.
+    """
+    train, test = data.load(name), data.load(name, train=False)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        classifier = Classifier()
+        fit(classifier, unit(train), train.labels, epochs)
+    classifier = classifier.eval().half().float()
+    right = probabilities(unit(test), classifier).argmax(1) == test.labels
+    classifier.accuracy = float(right.double().mean())
+    return classifier
+
+
+def fit(classifier, x, labels, epochs, batch=256, lr=3e-3):
+    """Cross-entropy and Adam; the learning rate first rises, then falls to 0."""
+    optimizer = torch.optim.Adam(classifier.parameters(), lr=lr, fused=True)
+    iterations = epochs * math.ceil(len(x) / batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=iterations)
+    for _ in range(epochs):
+        for indices in torch.randperm(len(x)).split(batch):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(classifier(x[indices]), labels[indices]).backward()
+            optimizer.step()
+            schedule.step()
+
+
+def save_classifiers(classifiers, path=CLASSIFIERS):
+    """{"mnist": Classifier, ...} as one safetensors file: fp16 weights, the test accuracies as metadata."""
+    states = {name: classifier.state_dict() for name, classifier in classifiers.items()}
+    weights = {f"{name}.{key}": value.half() for name in states for key, value in states[name].items()}
+    accuracies = {name: classifier.accuracy for name, classifier in classifiers.items()}
+    save_file(weights, path, {"accuracy": json.dumps(accuracies)})
+
+
+def load_classifier(name, path=CLASSIFIERS):
+    """The shipped Classifier of "mnist" or "fashion", in eval mode. Raises data.DataError (Vietnamese)."""
+    if name not in data.NAMES:
+        raise data.DataError(
+            f"Không có bộ phân lớp {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'."
+        )
+    try:
+        with safe_open(path, "pt") as file:
+            classifier = Classifier(json.loads(file.metadata()["accuracy"])[name])
+            keys = classifier.state_dict()
+            classifier.load_state_dict({key: file.get_tensor(f"{name}.{key}").float() for key in keys})
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise data.DataError(
+            f"Không đọc được bộ phân lớp {name!r} trong tệp {path.name}. Hãy lấy lại ganlib/assets từ kho "
+            "mã, hoặc huấn luyện lại bằng python -m ganlib.scores."
+        ) from error
+    return classifier.eval()
+
+
+@torch.no_grad()
+def probabilities(x, classifier):
+    """softmax of the logits, (n, 10), of x (n, 784) in [0, 1]."""
+    return classifier(x).softmax(1)
+
+
+def class_shares(samples, classifier):
+    """The share of the samples that the classifier puts into each class: float64 (10,), sum 1."""
+    classes = probabilities(unit(samples), classifier).argmax(1)
+    return torch.bincount(classes, minlength=10).double() / len(classes)
+
+
+def sure_share(samples, classifier, threshold=0.9):
+    """The share, in [0, 1], of the samples whose likeliest class has a probability above `threshold`."""
+    likeliest = probabilities(unit(samples), classifier).amax(1)
+    return float((likeliest > threshold).double().mean())
+
+
+def kl(p, q):
+    """KL(p ‖ q) = Σ p log(p/q) in nats; p the generated class shares, q the real ones, both (classes,).
+
+    A class that G never draws (p = 0) adds 0; one that only G draws (q = 0) makes it inf. Raises ValueError.
+    """
+    p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
+    ok = p.ndim == 1 and p.shape == q.shape and min(p.min(), q.min()) >= 0
+    if not ok or max(abs(p.sum() - 1), abs(q.sum() - 1)) > 1e-6:
+        raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
+    return float((p * (p / q).log())[p > 0].sum())
+
+
+@torch.no_grad()
+def frechet(samples, real, classifier):
+    """The Fréchet distance between Gaussians fitted to the classifier's features (Heusel et al. 2017).
+
+    0 or more, in squared feature units: only values by the same classifier compare; below some thousand
+    images it comes out too large. Raises ValueError (Vietnamese).
+    """
+    a, b = (classifier.features(x).double() for x in (unit(samples), unit(real, "real")))
+    return frechet_gaussians(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
+
+
+def frechet_gaussians(mean_a, cov_a, mean_b, cov_b):
+    """‖m_a − m_b‖² + tr(S_a + S_b − 2 (S_a^½ S_b S_a^½)^½) of float64 means (d,) and covariances (d, d)."""
+    values, vectors = torch.linalg.eigh(cov_a)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
+    distance = (mean_a - mean_b).pow(2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
+    return max(0.0, float(distance))  # rounding may leave −1e-12
+
+
+@torch.no_grad()
+def nearest(samples, train, k=1):
+    """The k training images closest to each sample: (indices (n, k) int64, distances (n, k) float32).
+
+    Distances ‖x − y‖ over the 784 pixels in [0, 1], nearest first. Raises ValueError (Vietnamese).
+    """
+    samples, train = unit(samples, at_least=1), unit(train, "train", at_least=1)
+    if not 1 <= k <= len(train):
+        raise ValueError(f"k phải từ 1 đến số ảnh huấn luyện ({len(train)}); đã nhận {k}.")
+    chunks = squared_distances(samples, train)
+    indices = torch.cat([chunk.topk(k, largest=False).indices for chunk in chunks])
+    exact = [(samples - train[column]).norm(dim=1) for column in indices.T]  # 0 for a copy
+    return indices, torch.stack(exact, 1)
+
+
+# ------------------------------------------------------------------------------------------ all at once
+
+
+def held_out(name):
+    """(validation, test, full): the Parzen protocol's images, uint8 (n, 28, 28), and if the set is complete.
+
+    Validation: training images 50,000…50,999. Of the shipped sample its last 1,000: full is False then.
+    """
+    train, test = data.load(name), data.load(name, train=False)
+    full = test.source != "sample"
+    start = 50_000 if full else len(train) - SELECTION
+    return train.pixels[start : start + SELECTION], test.pixels, full
+
+
+def score_all(samples, name):
+    """Every score of `samples` against the test images of "mnist" or "fashion", as a dict ready for JSON.
+
+    comparable: the Parzen score may stand beside the paper's (10,000 samples, the complete data set).
+    """
+    samples, (validation, test, full), classifier = unit(samples), held_out(name), load_classifier(name)
+    likelihood, shares = parzen(samples, test, validation), class_shares(samples, classifier)
+    return {
+        "parzen": likelihood.mean,
+        "parzen_se": likelihood.standard_error,
+        "sigma": likelihood.sigma,
+        "frechet": frechet(samples, test, classifier),
+        "sure": sure_share(samples, classifier),
+        "kl": kl(shares, class_shares(test, classifier)),
+        "shares": shares.tolist(),
+        "comparable": full and len(samples) == 10_000,
+    }
+
+
+if __name__ == "__main__":
+    if any(data.load(name).source == "sample" for name in data.NAMES):
+        sys.exit("Cần bộ dữ liệu đầy đủ để huấn luyện bộ phân lớp; ở đây chỉ có bộ mẫu.")
+    classifiers = {name: train_classifier(name) for name in data.NAMES}
+    save_classifiers(classifiers)
+    for name, classifier in classifiers.items():
+        print(f"{name}: đúng {classifier.accuracy:.2%} ảnh kiểm tra")
