@@ -21,6 +21,7 @@ from ganlib.networks import Generator
 
 VERSION = 1  # of the file's layout
 LIMIT = 8_000_000  # bytes: a record that would be longer keeps the averaged G only
+REST = 20_000  # bytes: more than all but images and weights takes in 100 epochs
 PER_EPOCH = ("loss_D", "loss_G", "D_x", "D_Gz", "seconds", "images")
 
 
@@ -152,7 +153,7 @@ def _record(about, history, state):
     kept, scores = {name: history[name] for name in PER_EPOCH}, _under("score.", history)
     parts = [name for name in ("G_avg", "G") if getattr(state, name) is not None]
     size = sum(p.numel() * 2 for p in state.G.parameters())
-    if len(parts) * size + kept["images"].numel() > LIMIT - 100_000:  # the rest takes less than that
+    if len(parts) * size + kept["images"].numel() > LIMIT - REST:
         parts = parts[:1]
     weights = {f"{p}.{n}": w.half().cpu() for p in parts for n, w in getattr(state, p).state_dict().items()}
     return Record(**about, **kept, scores=scores, weights=weights)
