@@ -49,15 +49,19 @@ LOSSES_G = {"non_saturating": loss_G, "minimax": loss_G_minimax}
 # --------------------------------------------------------------------------------------------- updates
 
 
-def update_D(D, G, x, z, optimizer_D):
+def update_D(D, G, x, z, optimizer_D, joined=False):
     """Steps 1–2: move θ_d once, up eqn3, on real images x and on G(z); θ_g stays as it is.
 
     Returns (loss_D, D(x), D(G(z))), the means before the move, as scalars without a graph.
+    joined: D sees both batches in one pass: equal to rounding (but for Dropout's masks), fewer calls.
     """
     optimizer_D.zero_grad()
     with torch.no_grad():  # G(z) is only data here: no graph through G, no gradient for θ_g
         fake = G(z)
-    real_logit, fake_logit = D(x), D(fake)
+    if joined:
+        real_logit, fake_logit = D(torch.cat([x, fake])).split([len(x), len(fake)])
+    else:
+        real_logit, fake_logit = D(x), D(fake)
     loss = loss_D(real_logit, fake_logit)
     loss.backward()
     optimizer_D.step()
@@ -149,6 +153,10 @@ class State:
         self.G_avg = copy.deepcopy(self.G) if settings.average else None
         self.optimizer_D = adam(self.D, settings.lr_D, settings.betas)
         self.optimizer_G = adam(self.G, settings.lr_G, settings.betas)
+        self.fast_D, self.fast_G = self.D, self.G  # those that compute in training
+        if precision == "bf16":
+            self.fast_D = bf16_twin(self.D, self.optimizer_D)
+            self.fast_G = bf16_twin(self.G, self.optimizer_G)
 
     def noise(self, m=None):
         """z ~ N(0, I), (m, latent_dim)."""
@@ -173,10 +181,6 @@ class State:
             torch.set_rng_state(outer[0])
             if module:
                 module.set_rng_state(outer[1])
-
-    def autocast(self):
-        """Inside, matrix products run in bf16 if that is the run's precision; the weights stay in fp32."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
     def sampler(self):
         """The generator whose images are shown: the averaged one, if there is one."""
@@ -203,6 +207,15 @@ class State:
         for name in self.parts():
             getattr(self, name).load_state_dict(saved.pop(name))
         self.__dict__.update(saved)
+        self.hand_down()
+
+    @torch.no_grad()
+    def hand_down(self):
+        """Copy the weights to the bf16 twins: wherever something else than a step has changed them."""
+        for network, twin in ((self.D, self.fast_D), (self.G, self.fast_G)):
+            if twin is not network:
+                for weight, low in zip(network.parameters(), twin.parameters(), strict=True):
+                    low.copy_(weight)
 
     def parts(self):
         average = ["G_avg"] if self.G_avg is not None else []
@@ -212,6 +225,31 @@ class State:
 def adam(network, lr, betas):
     """Adam in one fused call over all parameters (see notebook 04, "Vì sao nhanh?")."""
     return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
+
+
+def bf16_twin(network, optimizer):
+    """A bf16 copy of the network to compute with, while `optimizer` goes on moving the fp32 weights.
+
+    Before a step its gradients go up to the network, after it the new weights come down: each weight is
+    rounded to bf16 once a step, not once a pass (mixed precision, arXiv 1710.03740). In and out go fp32.
+    """
+    twin = copy.deepcopy(network).bfloat16()
+    twin.register_forward_pre_hook(lambda _, given: given[0].bfloat16())
+    twin.register_forward_hook(lambda _, given, result: result.float())
+    pairs = list(zip(network.parameters(), twin.parameters(), strict=True))
+
+    def up(*_):
+        for weight, low in pairs:
+            weight.grad, low.grad = low.grad.float(), None
+
+    @torch.no_grad()
+    def down(*_):
+        for weight, low in pairs:
+            low.copy_(weight)
+
+    optimizer.register_step_pre_hook(up)
+    optimizer.register_step_post_hook(down)
+    return twin
 
 
 def choose_device(device=None):
@@ -266,23 +304,22 @@ def steps(state, images):
     after each, so whoever loops may stop at any time; a new order of the images begins each epoch of
     iterations_per_epoch iterations. Raises ValueError if k·m exceeds the number of images.
     """
-    s, G, D = state.settings, state.G, state.D
-    per_epoch = iterations_per_epoch(images, s.k, s.m)
+    s, G, D = state.settings, state.fast_G, state.fast_D
+    per_epoch, joined = iterations_per_epoch(images, s.k, s.m), state.precision == "bf16"
     pixels = getattr(images, "pixels", images).to(state.device)
     loss = LOSSES_G[s.loss]
     while True:
         with state.own_randomness():
             order = torch.randperm(len(pixels)).to(state.device)
+        state.hand_down()
         batches = iter(order[: per_epoch * s.k * s.m].split(s.m))
         for _ in range(per_epoch):
             with state.own_randomness():
                 for _ in range(s.k):  # 3. k steps of D, each on a batch of its own
                     z, x = state.noise(), as_batch(pixels[next(batches)])  # 1. sample z, sample x
-                    with state.autocast():
-                        loss_d, D_x, D_Gz = update_D(D, G, x, z, state.optimizer_D)  # 2. up eqn3
+                    loss_d, D_x, D_Gz = update_D(D, G, x, z, state.optimizer_D, joined)  # 2. up eqn3
                 z = state.noise()  # 4. fresh noise
-                with state.autocast():
-                    loss_g, _ = update_G(D, G, z, state.optimizer_G, loss)  # 5. down eqn4
+                loss_g, _ = update_G(D, G, z, state.optimizer_G, loss)  # 5. down eqn4
                 state.average()
                 state.iterations += 1
             yield Iteration(loss_d, loss_g, D_x, D_Gz)  # 6. again from 1

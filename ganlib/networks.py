@@ -65,7 +65,7 @@ class Discriminator(nn.Module):
 
     def forward(self, x):
         check_images(x)
-        return self.layers(x).float()  # float32 also where the layers ran in bf16
+        return self.layers(x)
 
 
 def check_images(x):

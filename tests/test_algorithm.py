@@ -346,13 +346,44 @@ def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32(images):
 
 
 def test_bf16_uses_the_weights_as_each_step_left_them(images):
-    """autocast keeps bf16 copies of weights while it lasts: it must not last over an optimizer's step."""
-
     def last_loss(precision):
         given = SMALL | {"precision": precision, "k": 3, "dropout": 0.0, "lr_D": 0.01}
         return next(steps(start(**given), images)).loss_D.item()
 
     assert last_loss("bf16") == pytest.approx(last_loss("fp32"), rel=0.01)
+
+
+def test_bf16_twins_hold_the_weights_rounded_after_steps_and_after_loading(images):
+    def hold(state):
+        pairs = [(state.D, state.fast_D), (state.G, state.fast_G)]
+        return all(same([w.bfloat16() for w in weights(n)], t.parameters()) for n, t in pairs)
+
+    state = start(**SMALL | {"precision": "bf16"})
+    run = steps(state, images)
+    next(run)
+    first = state.state_dict()
+    next(run)
+    assert hold(state) and not same(weights(state.G), state.fast_G.parameters())
+    state.load_state_dict(first)
+    assert hold(state)
+
+
+def test_in_fp32_the_networks_themselves_compute(images):
+    state = start(**SMALL | {"precision": "fp32"})
+    assert state.fast_D is state.D and state.fast_G is state.G
+
+
+def test_a_joined_pass_of_D_moves_it_as_two_passes_do(images):
+    """Without dropout, to rounding; the gradient itself is compared: Adam would blow rounding up."""
+
+    def gradient(joined):
+        torch.manual_seed(0)
+        G, D = Generator(), Discriminator(dropout=0.0)
+        x, z = images.batch(slice(0, 20)), torch.randn(30, 100)
+        measured = algorithm.update_D(D, G, x, z, torch.optim.SGD(D.parameters(), lr=0.1), joined=joined)
+        return [*measured, *(p.grad for p in D.parameters())]
+
+    torch.testing.assert_close(gradient(True), gradient(False), rtol=1e-4, atol=1e-6)
 
 
 def test_precision_is_asked_of_the_processor(monkeypatch):
