@@ -12,12 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganlib import algorithm, data, figures, record, scores
+from ganlib import algorithm, data, record, scores, writeup
 
 SAMPLES, NOISE_SEED = 10_000, 1  # every score is of the images of the same noise
 PARZEN = {  # nats: of the paper's Table 1, and of real training images in place of samples (measured here)
     "mnist": "bài báo: 225 ± 2; ảnh huấn luyện thật thay cho mẫu: 242.7 ± 2.1",
     "fashion": "bài báo không chấm bộ này; ảnh huấn luyện thật thay cho mẫu: 356.2 ± 1.9",
+}
+RECIPES = {
+    "plain": "công thức huấn luyện thường thấy trong sách; các lựa chọn dưới đây sửa thêm",
+    "results": "công thức huấn luyện của hai bản ghi đi kèm; các lựa chọn dưới đây sửa thêm",
 }
 SETTINGS = {
     "seed": "mầm của mọi số ngẫu nhiên",
@@ -54,6 +58,7 @@ class Parser(argparse.ArgumentParser):
         (r"unrecognized arguments: (.*)", r"không có tham số nào như thế này: \1"),
         (r"argument (.*?): expected .*argument.*", r"\1: cần một giá trị đi kèm"),
         (r"argument (.*?): invalid choice: (.*?) \(choose from (.*)\)", r"\1: không có \2; hãy chọn: \3"),
+        (r"argument (.*?): not allowed with argument (.*)", r"\1 và \2: chỉ chọn một trong hai"),
         (r"argument (.*?): ignored explicit argument (.*)", r"\1: không nhận giá trị (\2)"),
         (r"argument (.*?): (.*)", r"\1: \2"),
     ]
@@ -128,9 +133,9 @@ def parser():
     every = "mấy epoch thì chấm điểm một lần (mặc định 10; 0: không chấm)"
     train.add_argument("--score-every", type=at_least(0), default=10, metavar="N", help=every)
     train.add_argument("--first", type=at_least(1), metavar="N", help="chỉ học N ảnh đầu của tập huấn luyện")
-    train.add_argument(
-        "--plain", action="store_true", help="công thức thường thấy trong sách; dưới đây sửa thêm"
-    )
+    recipe = train.add_mutually_exclusive_group()
+    for name, what in RECIPES.items():
+        recipe.add_argument(f"--{name}", action="store_true", help=what)
     train.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="độ chính xác")
     device = kind(lambda name: torch.empty(0, device=name).device, "một thiết bị mà máy này có, ví dụ cpu")
     train.add_argument("--device", type=device, metavar="TÊN", help="cpu, cuda, mps (mặc định: tự chọn)")
@@ -164,7 +169,7 @@ def parser():
 
 def do_train(args, argv, said):
     given = {f.name: getattr(args, f.name) for f in fields(algorithm.Settings) if hasattr(args, f.name)}
-    settings = (algorithm.PLAIN if args.plain else {}) | given
+    settings = (algorithm.PLAIN if args.plain else algorithm.RESULTS if args.results else {}) | given
     images = data.load(args.name)
     print(images.message)
     if args.first:
@@ -222,7 +227,7 @@ def scorer(name):
 
 
 def do_figures(args, *_):
-    figures.draw_all(args.out)
+    writeup.draw_all(args.out)
     print(f"Đã vẽ vào thư mục {args.out}.")
     return 0
 

@@ -23,30 +23,8 @@ DPI = 160  # pixels an inch in the file
 WIDTH = 100  # pixels an inch on the screen: the file is sharper than that, for projectors
 GAP = 2  # white pixels round every image of grid_pixels
 
-EQUATIONS = {  # as in Algorithm 1 of arXiv 1406.2661
-    1: (r"\{z^{(1)}, \ldots, z^{(m)}\}", "{z^(1), …, z^(m)}"),
-    2: (r"\{x^{(1)}, \ldots, x^{(m)}\}", "{x^(1), …, x^(m)}"),
-    3: (
-        r"\nabla_{\theta_d}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,\left[\log D\left(x^{(i)}\right)"
-        r" + \log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)\right]",
-        "∇_θd 1/m Σ_{i=1..m} [log D(x^(i)) + log(1 − D(G(z^(i))))]",
-    ),
-    4: (
-        r"\nabla_{\theta_g}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,"
-        r"\log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)",
-        "∇_θg 1/m Σ_{i=1..m} log(1 − D(G(z^(i))))",
-    ),
-    5: (r"\theta_d", "θ_d"),
-    6: (r"\theta_g", "θ_g"),
-}
-GAN_STRUCTURE = (
-    "Cấu trúc của GAN: vector nhiễu z qua mạng sinh G thành ảnh giả G(z); ảnh giả và ảnh thật x lấy từ tập"
-    " huấn luyện cùng vào mạng phân biệt D; D trả lời bằng một số trong (0, 1): gần 1 là thật, gần 0 là giả."
-    " Hai đường nét đứt đi ngược lại là gradient: một về D, một xuyên qua D về G."
-)
 
-
-def _canvas(width, height):
+def canvas(width, height):
     """A white Figure of so many inches, and bare axes over all of it whose units are those inches."""
     figure = Figure((width, height), dpi=WIDTH, facecolor="white")
     FigureCanvasAgg(figure)
@@ -55,18 +33,18 @@ def _canvas(width, height):
     return figure, ax
 
 
-def _text(ax, x, y, words, color=INK, size=14, **options):
+def text(ax, x, y, words, color=INK, size=14, **options):
     font = {"family": "DejaVu Sans", "math_fontfamily": "dejavusans", "ha": "center", "va": "center"}
     return ax.text(x, y, words, color=color, size=size, **font | options)
 
 
-def _picture(ax, image, left, top, side, edge="none", height=None):
+def picture(ax, image, left, top, side, edge="none", height=None):
     box = (left, left + side, top - (height or side), top)
     ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=box, aspect="auto", interpolation="nearest")
     ax.add_patch(FancyBboxPatch((left, box[2]), side, top - box[2], "square,pad=0", fc="none", ec=edge, lw=2))
 
 
-def _pixels(images):
+def as_pixels(images):
     """Images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8, as an (n, 28, 28) uint8 array."""
     if hasattr(images, "detach"):
         images = images.detach().cpu().numpy()
@@ -99,7 +77,7 @@ def _columns(n, columns):
 
 def grid_pixels(images, columns=None):
     """Image i at row i // columns, column i % columns, GAP white pixels round each: (H, W) uint8."""
-    images = _pixels(images)
+    images = as_pixels(images)
     columns = _columns(len(images), columns)
     rows, step = math.ceil(len(images) / columns), 28 + GAP
     grid = np.full((rows * step + GAP, columns * step + GAP), 255, np.uint8)
@@ -123,7 +101,7 @@ def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=
     captions: a short text under each image; rows: one at the left of each row. color: of title and captions
     (REAL_COLOR, G_COLOR, …).
     """
-    images = _pixels(images)
+    images = as_pixels(images)
     columns = _columns(len(images), columns)
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"Có {len(images)} ảnh nhưng {len(captions)} chú thích: mỗi ảnh cần đúng một.")
@@ -132,18 +110,18 @@ def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=
     high, head = side + (0.24 if captions is not None else 0), (0.45 if title else 0.1)
     width = max(margin + columns * side + 0.14, 0.135 * len(title or "") + 0.2)  # room for the title
     height = math.ceil(len(images) / columns) * high + head + 0.04
-    figure, ax = _canvas(width, height)
+    figure, ax = canvas(width, height)
     for i, image in enumerate(images):
         left = (width + margin - columns * side) / 2 + (i % columns + 0.03) * side
         top = height - head - i // columns * high
-        _picture(ax, image, left, top, 0.94 * side)
+        picture(ax, image, left, top, 0.94 * side)
         if captions is not None:
-            _text(ax, left + 0.47 * side, top - side - 0.06, captions[i], color, 13)
+            text(ax, left + 0.47 * side, top - side - 0.06, captions[i], color, 13)
     for i, words in enumerate(rows or []):
         right = (width + margin - columns * side) / 2 - 0.08
-        _text(ax, right, height - head - (i + 0.5) * high, words, ha="right")
+        text(ax, right, height - head - (i + 0.5) * high, words, ha="right")
     if title:
-        _text(ax, width / 2, height - 0.23, title, color, 15, weight="bold")
+        text(ax, width / 2, height - 0.23, title, color, 15, weight="bold")
     return figure
 
 
@@ -162,9 +140,9 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
         if not np.all(np.isfinite(np.asarray(values, float))):
             raise ValueError(f"{name} có giá trị NaN hoặc vô hạn, không vẽ được: xem lại lần huấn luyện này.")
     height = 3.9 if len(panels) == 1 else 6.3
-    figure, frame = _canvas(9, height)
+    figure, frame = canvas(9, height)
     if title:
-        _text(frame, 3.9, height - 0.25, title, size=15, weight="bold")
+        text(frame, 3.9, height - 0.25, title, size=15, weight="bold")
     boxes = [(0.095, 0.68 / height, 0.67, 2.75 / height)]
     if len(panels) == 2:
         boxes = [(0.095, 3.0 / height, 0.67, 2.8 / height), (0.095, 0.68 / height, 0.67, 2.05 / height)]
@@ -183,11 +161,11 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
             ax.plot(n, y, "o", color=color, ms=6, clip_on=False)
             labels.append((y, f"{name} = {y:.2f}", color))
         _end_labels(ax, labels)
-        _text(frame, 0.22, (box[1] + box[3] / 2) * height, ylabel, size=15, rotation=90)
+        text(frame, 0.22, (box[1] + box[3] / 2) * height, ylabel, size=15, rotation=90)
         ax.tick_params(labelbottom=box is boxes[-1], labelsize=13, labelfontfamily="DejaVu Sans", colors=INK)
         ax.spines[["top", "right"]].set_visible(False)
         ax.xaxis.get_major_locator().set_params(integer=True)
-    _text(frame, 3.9, 0.2, "epoch", size=15)
+    text(frame, 3.9, 0.2, "epoch", size=15)
     return figure
 
 
@@ -205,72 +183,7 @@ def _end_labels(ax, labels):
     for i, ((value, words, color), place) in enumerate(zip(labels, places, strict=True)):
         ends = [(value - low) / (high - low), place + i * step]
         ax.plot([1.008, 1.034], ends, color=color, lw=1, transform=ax.transAxes, clip_on=False)
-        _text(ax, 1.04, ends[1], words, color, ha="left", transform=ax.transAxes)
-
-
-def equation(n):
-    """eqn1 … eqn6 of Algorithm 1: the noise, the data, the gradients for D and for G, θ_d, θ_g."""
-    if n not in EQUATIONS:
-        raise ValueError(f"Chỉ có các công thức 1 đến 6; đã nhận {n}.")
-    figure, ax = _canvas(8, 2)
-    options = {"size": 18, "math_fontfamily": "stix", "transform": ax.transAxes}
-    box = _text(ax, 0.5, 0.5, f"${EQUATIONS[n][0]}$", **options).get_window_extent()
-    figure.set_size_inches(box.width / WIDTH + 0.16, box.height / WIDTH + 0.14)
-    return figure
-
-
-def _strokes(fake):
-    """Three 28 × 28 "handwritten" digits drawn by a round pen; the fakes wobble and are covered in noise."""
-    t, random = np.linspace(0, 2 * np.pi, 60), np.random.RandomState(0)
-    three = [(9, 7), (13, 5), (18, 6), (19, 10), (13, 13), (19, 16), (19, 21), (14, 24), (8, 22)]
-    for points in [(7, 7), (21, 7), (12, 23)], np.c_[14 + 6 * np.cos(t), 14 + 8.5 * np.sin(t)], three:
-        pen = np.concatenate([np.linspace(a, b, 30) for a, b in zip(points[:-1], points[1:], strict=True)])
-        pen = pen + fake * 1.6 * np.c_[np.sin(pen[:, 1] / 2), np.cos(pen[:, 0] / 2)]
-        distance = np.hypot(*(np.mgrid[:28, :28][::-1, ..., None] - pen.T[:, None, None])).min(-1)
-        ink = np.clip((2.1 + fake - distance) / (1 + fake), 0, 1) + fake * 0.7 * (random.rand(28, 28) - 0.4)
-        yield np.rint(255 * np.clip(ink, 0, 1)).astype(np.uint8)
-
-
-def gan_structure(real=None, fake=None):
-    """The structure of a GAN; real, fake: images of which it shows the first three (drawn by default)."""
-    figure, ax = _canvas(10, 5)
-
-    def box(x, y, w, h, words, color):
-        shape = "round,pad=0,rounding_size=0.12"
-        ax.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, shape, fc=color, ec="none"))
-        _text(ax, x, y, words, "white", 15, weight="bold", linespacing=1.35)
-
-    def arrow(*points, color=INK, style="-"):
-        ax.plot(*zip(*points, strict=True), color=color, lw=2, ls=style)
-        head = dict(arrowstyle="-|>", mutation_scale=19, color=color, lw=0, shrinkA=0, shrinkB=0)
-        (x0, y0), (x, y) = points[-2:]
-        length = math.hypot(x - x0, y - y0)
-        dx, dy = 0.1 * (x - x0) / length, 0.1 * (y - y0) / length
-        ax.annotate("", (x + dx, y + dy), (x - dx, y - dy), arrowprops=head)
-
-    for y, color, images in (3.45, G_COLOR, fake), (1.0, REAL_COLOR, real):
-        images = list(_strokes(color == G_COLOR)) if images is None else _pixels(images)[:3]
-        for i, image in enumerate(images):
-            _picture(ax, image, 4.02 + 0.7 * i, y + 0.32, 0.64, color)
-    _picture(ax, np.random.RandomState(1).randint(0, 256, (10, 4)), 0.7, 3.95, 0.4, height=1.0)
-    _text(ax, 0.9, 2.5, "$z \\sim \\mathcal{N}(0, I)$\nvector nhiễu", linespacing=1.35)
-    _text(ax, 5.04, 2.86, "ảnh giả G(z)", G_COLOR)
-    _text(ax, 5.04, 0.42, "ảnh thật x", REAL_COLOR)
-    box(2.65, 3.45, 1.5, 1.1, "Mạng sinh\nG", G_COLOR)
-    box(1.05, 1.0, 1.6, 1.0, "Tập\nhuấn luyện", REAL_COLOR)
-    box(7.25, 2.22, 1.55, 1.3, "Mạng\nphân biệt\nD", D_COLOR)
-    _text(ax, 9.12, 2.22, "gần 1: thật\n$D(\\cdot) \\in (0, 1)$\ngần 0: giả", linespacing=1.4)
-    for start, end in ((1.25, 3.45), (1.8, 3.45)), ((3.45, 3.45), (3.88, 3.45)), ((1.9, 1.0), (3.88, 1.0)):
-        arrow(start, end)
-    for start, end in ((6.15, 3.3), (6.4, 2.7)), ((6.15, 1.15), (6.4, 1.75)), ((8.07, 2.22), (8.3, 2.22)):
-        arrow(start, end)
-    back = {"color": G_COLOR, "style": (0, (4, 2))}  # G's gradient comes to it through D
-    arrow((9.12, 2.82), (9.12, 3.3), (7.7, 3.3), (7.7, 2.99), **back)
-    arrow((6.8, 2.87), (6.8, 4.42), (2.65, 4.42), (2.65, 4.12), **back)
-    _text(ax, 4.7, 4.7, r"gradient theo $\theta_g$: G học đánh lừa D", G_COLOR)
-    arrow((9.12, 1.62), (9.12, 0.82), (7.25, 0.82), (7.25, 1.45), color=D_COLOR, style=(0, (4, 2)))
-    _text(ax, 8.0, 0.5, r"gradient theo $\theta_d$: D học phân biệt", D_COLOR)
-    return figure
+        text(ax, 1.04, ends[1], words, color, ha="left", transform=ax.transAxes)
 
 
 def png(figure, dpi=DPI, alt=None, small=True):
@@ -333,13 +246,6 @@ def _bundle(figure, alt, width, caption):
     data = figure if is_png else png(figure)
     width = width or (Image.open(io.BytesIO(data)).width if is_png else round(figure.get_figwidth() * WIDTH))
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
-    picture = f'<img alt="{html.escape(alt)}" width="{width}" src="{source}">'
-    text = f"<div>{html.escape(caption)}</div>" if caption else ""
-    return {"text/html": picture + text, "text/plain": f"{alt} {caption}".strip()}
-
-
-def draw_all(folder):
-    """Write GAN_structure.png and eqn1.png … eqn6.png; on one machine the same bytes each time."""
-    save(gan_structure(), Path(folder) / "GAN_structure.png", GAN_STRUCTURE)
-    for n, (_, alt) in EQUATIONS.items():
-        save(equation(n), Path(folder) / f"eqn{n}.png", alt)
+    image = f'<img alt="{html.escape(alt)}" width="{width}" src="{source}">'
+    below = f"<div>{html.escape(caption)}</div>" if caption else ""
+    return {"text/html": image + below, "text/plain": f"{alt} {caption}".strip()}

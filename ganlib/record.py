@@ -18,6 +18,7 @@ from safetensors.torch import save
 from ganlib import algorithm
 from ganlib.data import to_pixels
 from ganlib.networks import Generator
+from ganlib.state import FIXED_IMAGES
 
 VERSION = 1  # of the file's layout
 LIMIT = 8_000_000  # bytes: a record that would be longer keeps the averaged G only
@@ -79,7 +80,7 @@ class Record:
             weights = {name: values for name, values in tensors.items() if name.startswith("G")}
             record, E = cls(**kept, scores=_under("score.", tensors), weights=weights), about["epochs"]
             shapes = [tuple(kept[name].shape) for name in PER_EPOCH]
-            if shapes != [(E,)] * 5 + [(E, algorithm.FIXED_IMAGES, 28, 28)]:
+            if shapes != [(E,)] * 5 + [(E, FIXED_IMAGES, 28, 28)]:
                 raise ValueError(shapes)
             record.generator()
         except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from ganlib import algorithm
+from ganlib import state as state_module
 from ganlib.algorithm import PLAIN, Settings, iterations_per_epoch, start, steps, train
 from ganlib.data import Images
 from ganlib.networks import Discriminator, Generator
@@ -394,10 +395,10 @@ def test_precision_is_asked_of_the_processor(monkeypatch):
         ({}, "fp32"),
     ):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda given=capabilities: given, raising=False)
-        assert algorithm.choose_precision("auto", cpu) == expected
-    assert algorithm.choose_precision("fp32", cpu) == "fp32"
+        assert state_module.choose_precision("auto", cpu) == expected
+    assert state_module.choose_precision("fp32", cpu) == "fp32"
     with pytest.raises(ValueError, match="precision"):
-        algorithm.choose_precision("fp16", cpu)
+        state_module.choose_precision("fp16", cpu)
 
 
 def test_plain_is_the_recipe_without_extras():

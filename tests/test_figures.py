@@ -17,10 +17,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image
 
-from ganlib import figures
+from ganlib import figures, writeup
 
 IMAGES = Path(__file__).parents[1] / "images"
-NAMES = ["GAN_structure.png", *(f"eqn{n}.png" for n in range(1, 7))]
+RESULTS = ["mnist_train.png", "mnist_loss.png", "fashion_epoch.png", "fashion_loss.png"]
+NAMES = ["GAN_structure.png", *(f"eqn{n}.png" for n in range(1, 7)), *RESULTS]
 RANDOM = np.random.RandomState(0)
 
 
@@ -59,7 +60,7 @@ def assert_readable(figure):
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
-    figures.draw_all(folder)
+    writeup.draw_all(folder)
     return folder
 
 
@@ -81,7 +82,7 @@ def test_committed_picture_is_what_is_drawn(drawn, name):
 
 
 def test_the_comparison_tells_pictures_apart(drawn, tmp_path):
-    figure = figures.gan_structure()
+    figure = writeup.gan_structure()
     next(text for text in figure.axes[0].texts if text.get_text() == "ảnh thật x").set_y(0.3)
     figures.save(figure, tmp_path / "moved.png")
     assert differences(drawn / "GAN_structure.png", tmp_path / "moved.png")[1] > 50
@@ -90,7 +91,7 @@ def test_the_comparison_tells_pictures_apart(drawn, tmp_path):
 
 
 def test_drawing_twice_gives_the_same_bytes(drawn, tmp_path):
-    figures.draw_all(tmp_path)
+    writeup.draw_all(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)  # no half-written file left
     for name in NAMES:
         assert (tmp_path / name).read_bytes() == (drawn / name).read_bytes()
@@ -109,7 +110,7 @@ def test_committed_picture_is_opaque_white_edged_small_and_described(name):
 
 
 def test_structure_names_every_part_without_overlap():
-    figure = figures.gan_structure()
+    figure = writeup.gan_structure()
     assert_readable(figure)
     words = " ".join(text for text, _ in texts(figure)[0])
     for part in (
@@ -126,7 +127,7 @@ def test_structure_names_every_part_without_overlap():
 
 
 def test_equations_3_and_4_differ_as_in_the_paper():
-    three, four = (figures.EQUATIONS[n][0] for n in (3, 4))
+    three, four = (writeup.EQUATIONS[n][0] for n in (3, 4))
     assert r"\theta_d" in three and r"\log D" in three
     assert r"\theta_g" in four and r"\log D" not in four
     assert three.count(r"\left") == three.count(r"\right")
@@ -135,7 +136,7 @@ def test_equations_3_and_4_differ_as_in_the_paper():
 @pytest.mark.parametrize("n", [0, 7, "3", None])
 def test_unknown_equation(n):
     with pytest.raises(ValueError, match="công thức"):
-        figures.equation(n)
+        writeup.equation(n)
 
 
 # --- grids ---
@@ -353,7 +354,7 @@ def test_figures_leave_pyplot_alone():
         "settings = lambda: {key: rcParams[key] for key in rcParams if key != 'backend'}\n"
         "before = settings()\n"
         "from ganlib import figures\n"
-        "figures.png(figures.loss_curves([1.0], [1.0])); figures.png(figures.equation(3))\n"
+        "figures.png(figures.loss_curves([1.0], [1.0])); figures.png(writeup.equation(3))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert settings() == before\n"
     )

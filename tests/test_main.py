@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ganlib import data, record
+from ganlib import algorithm, data, record
 from ganlib.__main__ import main
 
 TINY = "--first 60 --m 20 --hidden-G 8 --hidden-D 8 --precision fp32 --device cpu --score-every 0".split()
@@ -53,6 +53,14 @@ def test_train_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     assert not record.resume_path(halved).exists()
 
 
+@pytest.mark.parametrize(("recipe", "expected"), [("plain", algorithm.PLAIN), ("results", algorithm.RESULTS)])
+def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins(tmp_path, recipe, expected):
+    out = tmp_path / "run.safetensors"
+    assert main(["train", "mnist", "--epochs", "1", "--out", str(out), f"--{recipe}", *TINY]) == 0
+    settings = record.Record.load(out).settings
+    assert settings["hidden_G"] == (8,) and settings["average"] == expected["average"]
+
+
 def test_a_finished_run_is_not_overwritten(tmp_path, capsys):
     out = tmp_path / "run.safetensors"
     out.write_bytes(b"precious")
@@ -84,6 +92,7 @@ def test_help_is_vietnamese(words, capsys):
         (["train", "cifar", "--out", "x"], "mnist"),
         (["train", "mnist", "--out", "x", "--epochs", "0"], "số nguyên từ 1 trở lên"),
         (["train", "mnist", "--out", "x", "--learning-rate", "1"], "--learning-rate"),
+        (["train", "mnist", "--out", "x", "--plain", "--results"], "chỉ chọn một"),
     ],
 )
 def test_wrong_words_end_with_status_2(words, expected, capsys):

@@ -1,0 +1,151 @@
+"""The write-up's own pictures, images/*.png: its structure drawing, its equations, and its results."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from matplotlib.patches import FancyBboxPatch
+
+from ganlib.data import ASSETS
+from ganlib.figures import (
+    D_COLOR,
+    G_COLOR,
+    INK,
+    REAL_COLOR,
+    WIDTH,
+    as_pixels,
+    canvas,
+    image_grid,
+    loss_curves,
+    picture,
+    save,
+    text,
+)
+from ganlib.record import Record
+
+SETS = {"mnist": "MNIST", "fashion": "FashionMNIST"}
+
+EQUATIONS = {  # as in Algorithm 1 of arXiv 1406.2661
+    1: (r"\{z^{(1)}, \ldots, z^{(m)}\}", "{z^(1), …, z^(m)}"),
+    2: (r"\{x^{(1)}, \ldots, x^{(m)}\}", "{x^(1), …, x^(m)}"),
+    3: (
+        r"\nabla_{\theta_d}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,\left[\log D\left(x^{(i)}\right)"
+        r" + \log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)\right]",
+        "∇_θd 1/m Σ_{i=1..m} [log D(x^(i)) + log(1 − D(G(z^(i))))]",
+    ),
+    4: (
+        r"\nabla_{\theta_g}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,"
+        r"\log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)",
+        "∇_θg 1/m Σ_{i=1..m} log(1 − D(G(z^(i))))",
+    ),
+    5: (r"\theta_d", "θ_d"),
+    6: (r"\theta_g", "θ_g"),
+}
+GAN_STRUCTURE = (
+    "Cấu trúc của GAN: vector nhiễu z qua mạng sinh G thành ảnh giả G(z); ảnh giả và ảnh thật x lấy từ tập"
+    " huấn luyện cùng vào mạng phân biệt D; D trả lời bằng một số trong (0, 1): gần 1 là thật, gần 0 là giả."
+    " Hai đường nét đứt đi ngược lại là gradient: một về D, một xuyên qua D về G."
+)
+
+
+def equation(n):
+    """eqn1 … eqn6 of Algorithm 1: the noise, the data, the gradients for D and for G, θ_d, θ_g."""
+    if n not in EQUATIONS:
+        raise ValueError(f"Chỉ có các công thức 1 đến 6; đã nhận {n}.")
+    figure, ax = canvas(8, 2)
+    options = {"size": 18, "math_fontfamily": "stix", "transform": ax.transAxes}
+    box = text(ax, 0.5, 0.5, f"${EQUATIONS[n][0]}$", **options).get_window_extent()
+    figure.set_size_inches(box.width / WIDTH + 0.16, box.height / WIDTH + 0.14)
+    return figure
+
+
+def _strokes(fake):
+    """Three 28 × 28 "handwritten" digits drawn by a round pen; the fakes wobble and are covered in noise."""
+    t, random = np.linspace(0, 2 * np.pi, 60), np.random.RandomState(0)
+    three = [(9, 7), (13, 5), (18, 6), (19, 10), (13, 13), (19, 16), (19, 21), (14, 24), (8, 22)]
+    for points in [(7, 7), (21, 7), (12, 23)], np.c_[14 + 6 * np.cos(t), 14 + 8.5 * np.sin(t)], three:
+        pen = np.concatenate([np.linspace(a, b, 30) for a, b in zip(points[:-1], points[1:], strict=True)])
+        pen = pen + fake * 1.6 * np.c_[np.sin(pen[:, 1] / 2), np.cos(pen[:, 0] / 2)]
+        distance = np.hypot(*(np.mgrid[:28, :28][::-1, ..., None] - pen.T[:, None, None])).min(-1)
+        ink = np.clip((2.1 + fake - distance) / (1 + fake), 0, 1) + fake * 0.7 * (random.rand(28, 28) - 0.4)
+        yield np.rint(255 * np.clip(ink, 0, 1)).astype(np.uint8)
+
+
+def gan_structure(real=None, fake=None):
+    """The structure of a GAN; real, fake: images of which it shows the first three (drawn by default)."""
+    figure, ax = canvas(10, 5)
+
+    def box(x, y, w, h, words, color):
+        shape = "round,pad=0,rounding_size=0.12"
+        ax.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, shape, fc=color, ec="none"))
+        text(ax, x, y, words, "white", 15, weight="bold", linespacing=1.35)
+
+    def arrow(*points, color=INK, style="-"):
+        ax.plot(*zip(*points, strict=True), color=color, lw=2, ls=style)
+        head = dict(arrowstyle="-|>", mutation_scale=19, color=color, lw=0, shrinkA=0, shrinkB=0)
+        (x0, y0), (x, y) = points[-2:]
+        length = math.hypot(x - x0, y - y0)
+        dx, dy = 0.1 * (x - x0) / length, 0.1 * (y - y0) / length
+        ax.annotate("", (x + dx, y + dy), (x - dx, y - dy), arrowprops=head)
+
+    for y, color, images in (3.45, G_COLOR, fake), (1.0, REAL_COLOR, real):
+        images = list(_strokes(color == G_COLOR)) if images is None else as_pixels(images)[:3]
+        for i, image in enumerate(images):
+            picture(ax, image, 4.02 + 0.7 * i, y + 0.32, 0.64, color)
+    picture(ax, np.random.RandomState(1).randint(0, 256, (10, 4)), 0.7, 3.95, 0.4, height=1.0)
+    text(ax, 0.9, 2.5, "$z \\sim \\mathcal{N}(0, I)$\nvector nhiễu", linespacing=1.35)
+    text(ax, 5.04, 2.86, "ảnh giả G(z)", G_COLOR)
+    text(ax, 5.04, 0.42, "ảnh thật x", REAL_COLOR)
+    box(2.65, 3.45, 1.5, 1.1, "Mạng sinh\nG", G_COLOR)
+    box(1.05, 1.0, 1.6, 1.0, "Tập\nhuấn luyện", REAL_COLOR)
+    box(7.25, 2.22, 1.55, 1.3, "Mạng\nphân biệt\nD", D_COLOR)
+    text(ax, 9.12, 2.22, "gần 1: thật\n$D(\\cdot) \\in (0, 1)$\ngần 0: giả", linespacing=1.4)
+    for start, end in ((1.25, 3.45), (1.8, 3.45)), ((3.45, 3.45), (3.88, 3.45)), ((1.9, 1.0), (3.88, 1.0)):
+        arrow(start, end)
+    for start, end in ((6.15, 3.3), (6.4, 2.7)), ((6.15, 1.15), (6.4, 1.75)), ((8.07, 2.22), (8.3, 2.22)):
+        arrow(start, end)
+    back = {"color": G_COLOR, "style": (0, (4, 2))}  # G's gradient comes to it through D
+    arrow((9.12, 2.82), (9.12, 3.3), (7.7, 3.3), (7.7, 2.99), **back)
+    arrow((6.8, 2.87), (6.8, 4.42), (2.65, 4.42), (2.65, 4.12), **back)
+    text(ax, 4.7, 4.7, r"gradient theo $\theta_g$: G học đánh lừa D", G_COLOR)
+    arrow((9.12, 1.62), (9.12, 0.82), (7.25, 0.82), (7.25, 1.45), color=D_COLOR, style=(0, (4, 2)))
+    text(ax, 8.0, 0.5, r"gradient theo $\theta_d$: D học phân biệt", D_COLOR)
+    return figure
+
+
+def epochs_grid(images, every=10, columns=12, title=None):
+    """A row of images after each `every` epochs, a column for each noise; images (E, n, 28, 28), uint8."""
+    rows = [f"epoch {epoch}" for epoch in range(every, len(images) + 1, every)]
+    kept = images[every - 1 :: every, :columns].flatten(0, 1)
+    return image_grid(kept, columns, title, color=G_COLOR, rows=rows)
+
+
+def results(run):
+    """{"train": …, "loss": …}: (figure, alt) of a run's samples each ten epochs, and of its losses."""
+    name, epochs = SETS[run.data], run.epochs
+    grid = epochs_grid(run.images, title=f"{name}: mười hai vector nhiễu không đổi, cứ 10 epoch vẽ một lần")
+    curves = loss_curves(run.loss_D, run.loss_G, title=f"{name}: loss của hai mạng qua {epochs} epoch")
+    last_D, last_G = float(run.loss_D[-1]), float(run.loss_G[-1])
+    return {
+        "train": (
+            grid,
+            f"Ảnh G sinh ra khi học {name}: cứ 10 epoch một hàng, mỗi cột một vector nhiễu không đổi;"
+            " nét rõ dần từ trên xuống.",
+        ),
+        "loss": (
+            curves,
+            f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mức 2 log 2 và log 2; cuối"
+            f" cùng loss_D là {last_D:.2f}, loss_G là {last_G:.2f}: không đường nào về 0.",
+        ),
+    }
+
+
+def draw_all(folder, records=ASSETS):
+    """Write every picture of the write-up under its name; on one machine the same bytes each time."""
+    pictures = {"GAN_structure": (gan_structure(), GAN_STRUCTURE)}
+    pictures |= {f"eqn{n}": (equation(n), alt) for n, (_, alt) in EQUATIONS.items()}
+    mnist, fashion = (results(Record.load(records / f"{name}.safetensors")) for name in ("mnist", "fashion"))
+    pictures |= {"mnist_train": mnist["train"], "mnist_loss": mnist["loss"]}
+    pictures |= {"fashion_epoch": fashion["train"], "fashion_loss": fashion["loss"]}
+    for name, (figure, alt) in pictures.items():
+        save(figure, Path(folder) / f"{name}.png", alt)
