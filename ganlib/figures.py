@@ -169,6 +169,37 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     return figure
 
 
+def bars(panels, color=INK, digits=1, width=9.6, height=3.0):
+    """Bar charts side by side, each with its own scale from 0: panels of (title, labels, values ≥ 0).
+
+    Values stand above their bars with so many `digits` after the point.
+    """
+    figure, frame = canvas(width, height)
+    counts = [len(labels) for _, labels, _ in panels]
+    one = (width - 0.2) / (
+        sum(counts) + len(panels) - 1
+    )  # a bar's share of the width; one free between panels
+    left = 0.1
+    for title, labels, values in panels:
+        if len(labels) != len(values) or not np.all(np.asarray(values, float) >= 0):
+            raise ValueError(
+                f"{title}: mỗi cột cần một giá trị không âm ({len(labels)} cột); đã nhận {values}."
+            )
+        wide = one * len(labels)
+        box = (left / width, 0.42 / height, wide / width, (height - 1.15) / height)
+        ax = figure.add_axes(box, xlim=(-0.5, len(labels) - 0.5), ylim=(0, max([*values, 1e-9])))
+        ax.axis("off")
+        ax.bar(range(len(labels)), values, 0.72, color=color)
+        ax.axhline(0, color=GREY, lw=1.5)
+        for i, (label, value) in enumerate(zip(labels, values, strict=True)):
+            middle, top = left + (i + 0.5) * one, 0.42 + value / ax.get_ylim()[1] * (height - 1.15)
+            text(frame, middle, top + 0.14, f"{value:.{digits}f}", size=12)
+            text(frame, middle, 0.24, label, size=12)
+        text(frame, left + wide / 2, height - 0.25, title, size=14, weight="bold")
+        left += wide + one
+    return figure
+
+
 def _end_labels(ax, labels):
     """Texts (value, words, color) in the right margin, as near to their values as they go apart."""
     low, high = ax.get_ylim()

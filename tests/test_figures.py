@@ -232,6 +232,24 @@ def test_wrong_values():
         figures.image_grid(pictures(2), captions=["một"])
 
 
+# --- bars ---
+
+
+def test_bars_rise_with_their_values_and_carry_them():
+    figure = figures.bars([("một", ["a", "b"], [1, 4]), ("hai", ["×½", "×1", "×2"], [0, 2.25, 9])])
+    assert_readable(figure)
+    heights = [[bar.get_height() for bar in ax.patches] for ax in figure.axes[1:]]
+    assert heights == [[1, 4], [0, 2.25, 9]]
+    words = [words for words, _ in texts(figure)[0]]
+    assert {"một", "hai", "a", "×½", "1.0", "4.0", "0.0", "9.0"} <= set(words)
+
+
+@pytest.mark.parametrize("values", [[1], [1, -1], [1, math.nan]])
+def test_bars_need_a_value_each(values):
+    with pytest.raises(ValueError, match="một: mỗi cột cần"):
+        figures.bars([("một", ["a", "b"], values)])
+
+
 # --- curves ---
 
 CASES = {
