@@ -147,7 +147,7 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     if len(panels) == 2:
         boxes = [(0.095, 3.0 / height, 0.67, 2.8 / height), (0.095, 0.68 / height, 0.67, 2.05 / height)]
     for box, (ylabel, lines) in zip(boxes, panels, strict=True):
-        top = max(2.0, *(float(np.max(line[1])) for line in lines)) * 1.05 if ylabel == "loss" else 1.0
+        top = max(2.0, *(float(max(line[1])) for line in lines)) * 1.05 if ylabel == "loss" else 1.0
         right = max(total or n, n, 2)
         ax = figure.add_axes(box, xlim=(1, right), ylim=(0, top))
         levels = [("2 log 2 ≈ 1.386", 2 * math.log(2)), ("log 2 ≈ 0.693", math.log(2))]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ganlib import algorithm, data, record
+from ganlib import data, record
 from ganlib.__main__ import main
+from ganlib.algorithm import PLAIN, RESULTS
 
 TINY = "--first 60 --m 20 --hidden-G 8 --hidden-D 8 --precision fp32 --device cpu --score-every 0".split()
 
@@ -53,12 +54,14 @@ def test_train_goes_on_where_it_was_stopped(tmp_path, monkeypatch, capsys):
     assert not record.resume_path(halved).exists()
 
 
-@pytest.mark.parametrize(("recipe", "expected"), [("plain", algorithm.PLAIN), ("results", algorithm.RESULTS)])
-def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins(tmp_path, recipe, expected):
+@pytest.mark.parametrize(
+    ("recipe", "average"), [("plain", PLAIN["average"]), ("results", RESULTS["mnist"]["average"])]
+)
+def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins(tmp_path, recipe, average):
     out = tmp_path / "run.safetensors"
     assert main(["train", "mnist", "--epochs", "1", "--out", str(out), f"--{recipe}", *TINY]) == 0
     settings = record.Record.load(out).settings
-    assert settings["hidden_G"] == (8,) and settings["average"] == expected["average"]
+    assert settings["hidden_G"] == (8,) and settings["average"] == average
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path, capsys):
