@@ -1,0 +1,129 @@
+"""Fixtures of several test files: a small Record, and JupyterLab in a real browser."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import asdict
+
+import nbformat
+import pytest
+
+VIEWPORT = {"width": 1280, "height": 720}  # a projector's
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
+}
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which kernel
+KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
+
+
+@pytest.fixture
+def make_record():
+    """A function: epochs -> a Record of so many, of random images and plausible curves."""
+    import torch
+
+    from ganlib.networks import Generator
+    from ganlib.record import Record
+    from ganlib.state import Settings
+
+    def make(epochs):
+        random = torch.Generator().manual_seed(epochs)
+        images = torch.randint(0, 256, (epochs, 36, 28, 28), dtype=torch.uint8, generator=random)
+        start = torch.exp(-torch.linspace(0, 5, epochs))
+        curves = 1.2 - 0.5 * start, 0.95 + 1.5 * start, 0.58 + 0.3 * start, 0.42 - 0.3 * start
+        settings = asdict(Settings(hidden_G=(8,), average=0.0))
+        weights = {f"G.{name}": w.half() for name, w in Generator(100, (8,)).state_dict().items()}
+        about = "mnist", 60_000, "cache", epochs, 10, settings, "fp32", "CPU", {"torch": torch.__version__}
+        return Record(*about, *curves, torch.ones(epochs), images, {}, weights)
+
+    return make
+
+
+class Lab:
+    """A JupyterLab that serves the folder `root`, and its browser `page`."""
+
+    def __init__(self, root, url, page):
+        self.root, self.url, self.page = root, url, page
+        self.faults = []  # what went wrong in the page's own scripts
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+
+    def write(self, name, *sources):
+        """A notebook of these code cells, in `root`; returns its path."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        path = self.root / name
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), path)
+        return path
+
+    def open(self, path):
+        """Open a notebook of `root` and wait for its kernel."""
+        self.page.goto(self.url.format(f"lab/tree/{path.name}") + "&reset")
+        self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=60_000)
+
+    def command(self, name, **arguments):
+        """A command of JupyterLab, e.g. "notebook:run-all-cells"; returns when it is done.
+
+        (A click on the Run menu is lost now and then; a command is not.)
+        """
+        self.page.evaluate(
+            "async ([name, a]) => { await window.jupyterapp.commands.execute(name, a) }", [name, arguments]
+        )
+
+    def errors(self):
+        """What the cells wrote as an error or a warning, and what failed in the page."""
+        return self.page.locator(ERRORS).all_inner_texts() + self.faults
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A Lab for one test, with a server of its own; skipped where there is no Chromium."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("needs Chromium: neither chromium nor google-chrome is on the PATH")
+    from playwright.sync_api import sync_playwright
+
+    root, home, log = tmp_path / "notebooks", tmp_path / "jupyter", tmp_path / "server.log"
+    root.mkdir()
+    for name, settings in SETTINGS.items():
+        file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps(settings))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port, token = free.getsockname()[1], secrets.token_hex(16)
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += ["--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}"]
+    command += [f"--ServerApp.root_dir={root}"]
+    folders = {"JUPYTER_CONFIG_DIR": home, "JUPYTER_DATA_DIR": home, "JUPYTER_RUNTIME_DIR": home / "run"}
+    with log.open("w") as file:
+        environment = os.environ | {name: str(folder) for name, folder in folders.items()}
+        server = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
+    try:
+        url = f"http://127.0.0.1:{port}/{{}}?token={token}"
+        wait_for(url.format("api/status"), server, log)
+        with sync_playwright() as playwright:
+            options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+            browser = playwright.chromium.launch(executable_path=chromium, args=options)
+            yield Lab(root, url, browser.new_page(viewport=VIEWPORT))
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def wait_for(url, server, log):
+    until = time.monotonic() + 60
+    while server.poll() is None and time.monotonic() < until:
+        try:
+            return urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
