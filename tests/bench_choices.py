@@ -52,6 +52,7 @@ def measure(name, settings):
         "data": name,
         "parzen": round(likelihood.mean, 1),
         "parzen_se": round(likelihood.standard_error, 1),
+        "sigma": round(likelihood.sigma, 3),
         "frechet": round(scores.frechet(x, held_out, classifier), 2),
         "sure": round(scores.sure_share(x, classifier), 3),
         "kl": round(scores.kl(shares, real), 4),
