@@ -372,7 +372,7 @@ def test_figures_leave_pyplot_alone():
         "import sys; from matplotlib import rcParams\n"
         "settings = lambda: {key: rcParams[key] for key in rcParams if key != 'backend'}\n"
         "before = settings()\n"
-        "from ganlib import figures\n"
+        "from ganlib import figures, writeup\n"
         "figures.png(figures.loss_curves([1.0], [1.0])); figures.png(writeup.equation(3))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert settings() == before\n"
