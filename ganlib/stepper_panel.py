@@ -21,10 +21,11 @@ def stepper(data="mnist", **settings):
 
     What cannot be is refused (ValueError, TypeError, data.DataError; Vietnamese).
     """
-    panel = Panel(data, **settings)
-    panel.machine.finish_half()
-    still = picture(panel.machine.view())
-    panel.machine.restart()
+    with ALONE:
+        panel = Panel(data, **settings)
+        panel.machine.finish_half()
+        still = picture(panel.machine.view())
+        panel.machine.restart()
     show(panel.widget, "Chạy ô này trong JupyterLab để tự tay bấm từng bước.", still)
 
 
@@ -57,11 +58,11 @@ class Panel:
         self.choices = {
             "situation": choice(menu, "Nếu như", 330, "normal", options=what_if),
             "k": choice(menu, "k", 75, s.k, options=sorted({*range(1, 6), s.k})),
-            "lr_D": choice(text, "lr_D", 140, str(s.lr_D)),
-            "lr_G": choice(text, "lr_G", 140, str(s.lr_G)),
+            "lr_D": choice(text, "lr_D", 140, str(s.lr_D), continuous_update=False),
+            "lr_G": choice(text, "lr_G", 140, str(s.lr_G), continuous_update=False),
             "loss": choice(menu, "loss của G", 250, s.loss, options=losses),
             "data": choice(menu, "ảnh", 180, data, options=images),
-            "seed": choice(text, "seed", 130, str(s.seed)),
+            "seed": choice(text, "seed", 130, str(s.seed), continuous_update=False),
         }
         for one in self.choices.values():
             one.observe(self.chosen, "value")
@@ -126,9 +127,7 @@ class Panel:
 
     def chosen(self, _change):
         """Only say what comes next, or what is wrong: a slip of the hand must not throw a run away."""
-        self.message = (
-            "Bấm Làm lại để bắt đầu từ đầu với lựa chọn mới. Đến lúc đó, lần chạy này vẫn tiếp tục."
-        )
+        self.message = "Bấm Làm lại để bắt đầu từ đầu với lựa chọn mới. Cho đến lúc đó, lần chạy này vẫn còn."
         self.buttons["restart"].button_style = "warning"
         try:
             self.wanted()
