@@ -85,7 +85,7 @@ def lab(tmp_path):
     """A Lab for one test, with a server of its own; skipped where there is no Chromium."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
-        pytest.skip("needs Chromium: neither chromium nor google-chrome is on the PATH")
+        pytest.skip("cần trình duyệt Chromium (Debian, Ubuntu: apt install chromium), rồi: pytest -m slow")
     from playwright.sync_api import sync_playwright
 
     root, home, log = tmp_path / "notebooks", tmp_path / "jupyter", tmp_path / "server.log"
