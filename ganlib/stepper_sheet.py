@@ -16,13 +16,13 @@ SHOWN = 8  # images of each batch
 TALL = 48  # pixels of a bar that answers 1
 ALGORITHM = {  # the network that a half trains: its heading; its steps: number, words, the stops within
     "D": ("Huấn luyện D: k = {s.k} bước", (
-        (1, "Lấy m nhiễu z và m ảnh thật x", {"1a": "lấy z", "1b": "lấy x"}),
+        (1, "Lấy m vector nhiễu z và m ảnh thật x", {"1a": "lấy z", "1b": "lấy x"}),
         (2, "Leo dốc theo ∇_θ_d 1/m Σ [log\xa0D(x) + log(1\xa0−\xa0D(G(z)))]", {
-            "2a": "G(z)", "2b": "hỏi D", "2c": "loss_D", "2d": "gradient", "2e": "θ_d dịch đi"}),
+            "2a": "G(z)", "2b": "hỏi D", "2c": "loss_D", "2d": "gradient", "2e": "đổi θ_d"}),
         (3, "Lặp lại từ bước 1 đủ k lần: {done}/{s.k}", {}))),
     "G": ("Huấn luyện G: một bước", (
         (4, "Lấy m vector nhiễu z mới", {}),
-        (5, "Xuống dốc theo ∇_θ_g {loss_G}", {"5a": "loss_G", "5b": "gradient", "5c": "θ_g dịch đi"}),
+        (5, "Xuống dốc theo ∇_θ_g {loss_G}", {"5a": "loss_G", "5b": "gradient", "5c": "đổi θ_g"}),
         (6, "Lặp lại từ bước 1", {}))),
 }  # fmt: skip
 LOSS_G = {"non_saturating": "1/m Σ [−log\xa0D(G(z))]", "minimax": "1/m Σ log(1\xa0−\xa0D(G(z)))"}
@@ -53,8 +53,8 @@ STYLE = f"""<style>
 .gs .gs-line {{display: grid; grid-template-columns: 20px 1fr 16px; padding: 1px 4px;
   border-left: 4px solid transparent}}
 .gs .gs-now {{background: {figures.LINE_COLOR}; font-weight: bold}}
-.gs .gs-stops {{display: grid; grid-template-columns: 86px 96px auto; padding: 0 0 2px 28px;
-  font-size: 14px; color: #555}}
+.gs .gs-stops {{display: grid; grid-template-columns: repeat(3, 1fr); padding: 0 0 2px 28px;
+  white-space: nowrap; font-size: 14px; color: #555}}
 .gs .gs-stops > * {{justify-self: start}}
 .gs .gs-stops b {{background: {figures.LINE_COLOR}; color: {figures.INK}}}
 .gs .gs-bars {{display: grid; grid-template-columns: repeat({SHOWN}, 1fr); text-align: center;
