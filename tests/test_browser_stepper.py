@@ -159,5 +159,5 @@ def test_the_saved_notebook_shows_a_picture(stepper):
     expect(pictures).to_have_count(2)
     for picture in pictures.all():
         assert picture.get_attribute("alt").startswith("Bảng bước từng dòng, dừng ở 2e")
-        assert picture.bounding_box()["height"] > 400
+        assert picture.bounding_box()["height"] > 300  # beside the file browser
     expect(lab.page.locator(".jupyter-widgets")).to_have_count(0)
