@@ -68,7 +68,7 @@ class Panel:
             one.observe(self.chosen, "value")
         situation, *others = self.choices.values()
         rows = widgets.HBox([*self.buttons.values(), situation]), widgets.HBox(others)
-        self.widget = widgets.VBox([widgets.HTML(STYLE), self.sheet, *rows], layout={"max_width": "1240px"})
+        self.widget = widgets.VBox([widgets.HTML(STYLE), self.sheet, *rows], layout={"max_width": "1100px"})
         self.widget.add_class("ganlib-stepper")
         self.stand_still()
 
