@@ -136,13 +136,11 @@ class State:
         self.__dict__.update(saved)
         self.hand_down()
 
-    @torch.no_grad()
     def hand_down(self):
-        """Copy the weights to the bf16 twins: wherever something else than a step has changed them."""
-        for network, twin in ((self.D, self.fast_D), (self.G, self.fast_G)):
-            if twin is not network:
-                for weight, low in zip(network.parameters(), twin.parameters(), strict=True):
-                    low.copy_(weight)
+        """Hand the weights to the bf16 twins: wherever something else than a step has changed them."""
+        if self.precision == "bf16":
+            hand_down(self.D, self.fast_D)
+            hand_down(self.G, self.fast_G)
 
     def parts(self):
         average = ["G_avg"] if self.G_avg is not None else []
@@ -163,20 +161,21 @@ def bf16_twin(network, optimizer):
     twin = copy.deepcopy(network).bfloat16()
     twin.register_forward_pre_hook(lambda _, given: given[0].bfloat16())
     twin.register_forward_hook(lambda _, given, result: result.float())
-    pairs = list(zip(network.parameters(), twin.parameters(), strict=True))
 
-    def up(*_):
-        for weight, low in pairs:
+    def hand_up(*_):
+        for weight, low in zip(network.parameters(), twin.parameters(), strict=True):
             weight.grad, low.grad = low.grad.float(), None
 
-    @torch.no_grad()
-    def down(*_):
-        for weight, low in pairs:
-            low.copy_(weight)
-
-    optimizer.register_step_pre_hook(up)
-    optimizer.register_step_post_hook(down)
+    optimizer.register_step_pre_hook(hand_up)
+    optimizer.register_step_post_hook(lambda *_: hand_down(network, twin))
     return twin
+
+
+@torch.no_grad()
+def hand_down(network, twin):
+    """The network's fp32 weights, rounded, become those of its bf16 twin."""
+    for weight, low in zip(network.parameters(), twin.parameters(), strict=True):
+        low.copy_(weight)
 
 
 def choose_device(device=None):

@@ -9,7 +9,8 @@ import ipywidgets as widgets
 from ganlib.panels import show
 from ganlib.state import Settings
 from ganlib.stepper import SITUATIONS, Stepper
-from ganlib.stepper_sheet import DATA, STYLE, picture, sheet
+from ganlib.stepper_sheet import STYLE, picture, sheet
+from ganlib.writeup import SETS
 
 FRAME = 0.08  # seconds between two drawings while it runs: 12 a second
 RUN = 100  # iterations of the long run
@@ -54,7 +55,7 @@ class Panel:
         s, text, menu = m.state.settings, widgets.Text, widgets.Dropdown
         what_if = [(one.name, key) for key, one in SITUATIONS.items()]
         losses = [("−log D(G(z))", "non_saturating"), ("log(1 − D(G(z)))", "minimax")]
-        images = [(words, key) for key, words in DATA.items()]
+        images = [(words, key) for key, words in SETS.items()]
         self.choices = {
             "situation": choice(menu, "Nếu như", 330, "normal", options=what_if),
             "k": choice(menu, "k", 75, s.k, options=sorted({*range(1, 6), s.k})),

@@ -11,6 +11,7 @@ import textwrap
 from ganlib import figures
 from ganlib.panels import img
 from ganlib.stepper import LAST
+from ganlib.writeup import SETS
 
 SHOWN = 8  # images of each batch
 TALL = 48  # pixels of a bar that answers 1
@@ -26,7 +27,6 @@ ALGORITHM = {  # the network that a half trains: its heading; its steps: number,
         (6, "Lặp lại từ bước 1", {}))),
 }  # fmt: skip
 LOSS_G = {"non_saturating": "1/m Σ [−log\xa0D(G(z))]", "minimax": "1/m Σ log(1\xa0−\xa0D(G(z)))"}
-DATA = {"mnist": "MNIST", "fashion": "FashionMNIST"}
 COLORS = {"D": figures.D_COLOR, "G": figures.G_COLOR}
 SHAPES = {"D": "1,1 29,8 29,16 1,23", "G": "1,8 29,1 29,23 1,16"}  # D narrows to one answer, G widens
 LOCK = """<svg role="img" aria-label="khoá" width="15" height="17">
@@ -76,7 +76,7 @@ def sheet(v, data, message=""):
     if asked:
         changed = ", ".join(f"{name} = {value}" for name, value in v.situation.settings.items())
         title = f"Nếu như: {v.situation.name}" + f" ({changed})" * bool(changed)
-    place = f"{DATA[data]} · epoch {v.epoch} · <b>vòng lặp {v.iteration}</b> · m = {s.m}"
+    place = f"{SETS[data]} · epoch {v.epoch} · <b>vòng lặp {v.iteration}</b> · m = {s.m}"
     place += f" · lr_D = {s.lr_D:g} · lr_G = {s.lr_G:g} · seed {s.seed}"
     side = f"<b>Hỏi cả lớp.</b> {subs(asked)}" if asked else ""
     if message:
