@@ -1,0 +1,129 @@
+"""What each difference from the authors' released code does to the scores: ganlib/assets/paper.json.
+
+    python tests/bench_paper.py            # all rows, a minute or two each; a row that is there is kept
+    python tests/bench_paper.py 3 4        # only rows 3 and 4
+
+Every row: EPOCHS epochs in fp32 on the first 50,000 digits, the default settings but for what the row names;
+scored on the last 10,000, which no row trains on (σ on the first 1,000 of them). The last row changes all at
+once. Of the released code (github.com/goodfeli/adversarial) no row takes over: both networks updated from one
+batch of fakes at once, the bound on the columns' norms, the falling learning rate, the rising momentum.
+"""
+
+import json
+import math
+import sys
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ganlib import data, networks, scores
+from ganlib.algorithm import start, train
+
+EPOCHS, SPLIT, SAMPLES, ROOM = 10, 50_000, 10_000, math.sqrt(3)
+FILE = data.ASSETS / "paper.json"
+SGD = {"lr_D": 0.1, "lr_G": 0.1}
+
+
+class Maxout(nn.Module):
+    """The largest of five linear maps for each of `wide` units: (m, n) -> (m, wide)."""
+
+    def __init__(self, n, wide=240, pieces=5):
+        super().__init__()
+        self.pieces, self.linear = pieces, nn.Linear(n, wide * pieces)
+
+    def forward(self, x):
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+
+
+class Scaled(nn.Module):
+    """From [0, 1], where a sigmoid ends, to the [-1, 1] that D takes."""
+
+    def forward(self, x):
+        return 2 * x - 1
+
+
+def relu_sigmoid(wide=512):
+    G = networks.Generator(hidden=(wide, wide))
+    image = nn.Sigmoid(), Scaled(), nn.Unflatten(1, networks.IMAGE_SHAPE)
+    G.layers = nn.Sequential(*(nn.ReLU() if type(a) is nn.LeakyReLU else a for a in G.layers[:-2]), *image)
+    return G
+
+
+def maxout():
+    D = networks.Discriminator()
+    hidden = nn.Dropout(0.2), Maxout(784), nn.Dropout(0.5), Maxout(240), nn.Dropout(0.5)
+    D.layers = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(240, 1), nn.Flatten(0))
+    return D
+
+
+ROWS = {  # what is changed: settings, and the keys of `measure`
+    "loạt bài này (mặc định)": {},
+    "loạt bài này, seed 1": {"seed": 1},
+    "loạt bài này, seed 2": {"seed": 2},
+    "SGD (0.1, quán tính 0.5) thay Adam": SGD | {"sgd": True},
+    "loss bão hoà (eqn4)": {"loss": "minimax"},
+    "nhiễu đều trên (-√3, √3)": {"uniform_noise": True},
+    "ReLU và sigmoid trong G": {"G": relu_sigmoid},
+    "maxout trong D": {"D": maxout},
+    "không lấy trung bình": {"average": 0.0},
+    "tất cả, với G rộng 1200": SGD
+    | {"sgd": True, "average": 0.0, "uniform_noise": True, "G": lambda: relu_sigmoid(1200), "D": maxout},
+}
+
+
+def uniform(m=None, generator=None):
+    return (2 * torch.rand(m or 100, networks.LATENT_DIM, generator=generator) - 1) * ROOM
+
+
+def measure(sgd=False, uniform_noise=False, G=None, D=None, **settings):
+    """One row's scores after its last epoch."""
+    torch.manual_seed(settings.get("seed", 0))
+    made = {name: make() for name, make in (("G", G), ("D", D)) if make}
+    state = start("cpu", "fp32", **made, **settings)
+    if sgd:
+        for name in "DG":
+            parameters = getattr(state, name).parameters()
+            setattr(state, f"optimizer_{name}", torch.optim.SGD(parameters, lr=0.1, momentum=0.5))
+    if uniform_noise:
+        state.noise = uniform
+    images = data.load("mnist")
+    first = replace(images, pixels=images.pixels[:SPLIT], labels=images.labels[:SPLIT])
+    held_out, classifier = images.pixels[SPLIT:], scores.load_classifier("mnist")
+    for epoch in train(first, EPOCHS, state=state):
+        print(" ", epoch, flush=True)
+    random = torch.Generator().manual_seed(1)
+    z = uniform(SAMPLES, random) if uniform_noise else torch.randn(SAMPLES, 100, generator=random)
+    with torch.no_grad():
+        x = (state.sampler()(z) + 1) / 2
+    likelihood = scores.parzen(x, held_out, held_out)
+    shares, real = scores.class_shares(x, classifier), scores.class_shares(held_out, classifier)
+    return {
+        "parzen": round(likelihood.mean, 1),
+        "parzen_se": round(likelihood.standard_error, 1),
+        "sigma": round(likelihood.sigma, 3),
+        "frechet": round(scores.frechet(x, held_out, classifier), 2),
+        "sure": round(scores.sure_share(x, classifier), 3),
+        "kl": round(scores.kl(shares, real), 4),
+        "loss_D": round(epoch.loss_D, 3),
+    }
+
+
+def main():
+    if data.load("mnist").source == "sample":
+        sys.exit("Cần bộ dữ liệu đầy đủ; ở đây chỉ có bộ mẫu.")
+    for number in [int(word) for word in sys.argv[1:]] or range(1, len(ROWS) + 1):
+        choice, change = list(ROWS.items())[number - 1]
+        kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+        if choice in kept:
+            continue
+        print(choice, flush=True)
+        row = measure(**change)
+        kept = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+        kept[choice] = row
+        kept = {choice: kept[choice] for choice in ROWS if choice in kept}  # in their order
+        FILE.write_text(json.dumps(kept, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
