@@ -25,12 +25,12 @@ class Walk:
 
     def __init__(self, G, z, names, paths):
         self.G, self.z, self.paths = G, z, paths
-        menu = WIDE | {"options": [(name, i) for i, name in enumerate(names)], "layout": {"width": "160px"}}
+        menu = WIDE | {"options": [(name, i) for i, name in enumerate(names)], "layout": {"width": "170px"}}
         self.start = widgets.Dropdown(description="Đi từ", value=0, **menu)
         self.end = widgets.Dropdown(description="đến", value=len(z) - 1, **menu)
-        self.path = widgets.ToggleButtons(options=list(paths), description="theo đường", **WIDE)
-        self.t = widgets.FloatSlider(0, min=0, max=1, step=1 / (2 * STEPS), description="t", readout=False)
-        self.t.layout.width = "600px"
+        self.path = widgets.Dropdown(description="theo đường", **menu | {"options": list(paths)})
+        way = WIDE | {"readout": False, "layout": {"width": "704px"}}
+        self.t = widgets.FloatSlider(0, min=0, max=1, step=1 / (2 * STEPS), description="t", **way)
         self.text, self.here, self.strip = widgets.HTML(), widgets.Image(), widgets.Image()
         self.here.layout, self.strip.layout = {"width": "192px"}, {"width": "704px"}
         row = widgets.HBox([self.start, self.end, self.path])

@@ -41,7 +41,7 @@ def test_walk(lab, tmp_path):
     after(lambda: handle.press("ArrowRight"), "t = 0.05")
     after(lambda: panel.get_by_label("Đi từ").select_option("số 3"), "t = 0.05")
     after(lambda: panel.get_by_label("đến", exact=True).select_option("số 7"), "t = 0.05")
-    after(lambda: panel.locator("button", has_text="cầu").click(), "Cả đường cầu")
+    after(lambda: panel.get_by_label("theo đường").select_option("cầu"), "Cả đường cầu")
     box = panel.bounding_box()
     assert box["width"] <= 1000 and box["height"] < 400
     assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")

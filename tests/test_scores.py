@@ -175,6 +175,26 @@ def test_memory_is_bounded():
     assert int(run.stdout) * unit < 450e6  # the images centred, their squares, and the chunks: about 340
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:σ")
+def test_ten_thousand_samples_and_ten_thousand_images():
+    code = (
+        "import resource, time, torch\n"
+        "from ganlib import scores\n"
+        "torch.set_num_threads(2)\n"
+        "a, b = torch.rand(10_000, 784), torch.rand(10_000, 784)\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "before, wall, cpu = peak(), time.perf_counter(), time.process_time()\n"
+        "scores.parzen(b, a, b[:1_000])\n"
+        "print(peak() - before, time.perf_counter() - wall, time.process_time() - cpu)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    memory, wall, cpu = map(float, run.stdout.split())
+    memory *= 1 if sys.platform == "darwin" else 1024
+    print(f"\n{memory / 1e6:.0f} MB above the imports, {wall:.1f} s, {cpu:.1f} s of two cores together")
+    assert memory < 1e9 and cpu < 2 * 15  # the wall's time depends on what else the machine does
+
+
 # ------------------------------------------------------------------------------------------------ inputs
 
 BAD = {
