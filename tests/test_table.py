@@ -61,5 +61,5 @@ def test_shipped_records(readme, name):
     for key, text in zip(keys, readme[name]["ở đây, seed 0"], strict=True):
         unit = 10.0 ** -len(
             text.split(".")[1]
-        )  # the file's weights are rounded to fp16: at most one unit off
+        )  # weights in the file are rounded to fp16: one unit off
         assert float(text) == pytest.approx(float(scores[key][-1]), abs=1.01 * unit)
