@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 
 from ganlib.figures import D_COLOR, G_COLOR, GREY, INK, REAL_COLOR, _end_labels, canvas, text
@@ -210,6 +211,10 @@ def curves(lines, xlabel, ylabel, levels=(), ylim=None, height=3.6, log=False):
     _end_labels(figure.add_axes(box, frameon=False, xticks=[], yticks=[]), ends)
     text(frame, 0.2, 0.68 + (height - 0.85) / 2, ylabel, size=14, rotation=90)
     text(frame, 0.43 * width, 0.2, xlabel, size=14)
+    if log:
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
     ax.tick_params(labelsize=12, labelfontfamily="DejaVu Sans", colors=INK)
     ax.spines[["top", "right"]].set_visible(False)
     return figure
