@@ -59,7 +59,5 @@ def test_shipped_records(readme, name):
     scores = Record.load(ASSETS / f"{name}.safetensors").scores
     keys = "parzen", "parzen_se", "frechet", "sure", "kl"
     for key, text in zip(keys, readme[name]["ở đây, seed 0"], strict=True):
-        unit = 10.0 ** -len(
-            text.split(".")[1]
-        )  # weights in the file are rounded to fp16: one unit off
+        unit = 10.0 ** -len(text.split(".")[1])  # weights in the file are rounded to fp16: one unit off
         assert float(text) == pytest.approx(float(scores[key][-1]), abs=1.01 * unit)
