@@ -69,11 +69,9 @@ def update_G(D, G, z, optimizer_G, loss=loss_G):
     Returns (loss_G, D(G(z))), the means before the move, as scalars without a graph.
     """
     optimizer_G.zero_grad()
-    D.requires_grad_(False)  # D only passes the gradient on: none of its own is computed
     fake_logit = D(G(z))
-    D.requires_grad_(True)
     value = loss(fake_logit)
-    value.backward()
+    value.backward(inputs=list(G.parameters()))  # only θ_g: D passes the gradient on and keeps none
     optimizer_G.step()
     return value.detach(), mean_D(fake_logit)
 

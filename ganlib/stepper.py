@@ -253,13 +253,11 @@ class Stepper:
         s, held = self.state, self.held
         held["z"] = s.noise()
         yield "4"
-        s.D.requires_grad_(False)
         held["G(z)"] = fake = s.G(held["z"])
         held["logit của G(z)"] = fake_logit = s.D(fake)
-        s.D.requires_grad_(True)
         held["loss_G"] = loss = self.loss_G(fake_logit)
         yield "5a"
-        loss.backward()
+        loss.backward(inputs=list(s.G.parameters()))
         yield "5b"
         if self.situation.move_G:
             s.optimizer_G.step()
@@ -360,7 +358,7 @@ class Stepper:
             self.notice = AT_START if fresh else NOT_KEPT
             return False
         s.load_state_dict(mark.state)
-        s.D.requires_grad_(True).zero_grad()
+        s.D.zero_grad()
         for p, gradient in zip(s.G.parameters(), copy.deepcopy(mark.gradients), strict=True):
             p.grad = gradient
         self.order, self.measured, self.stop = mark.order, mark.measured, STOPS["0"]

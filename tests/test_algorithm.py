@@ -1,5 +1,7 @@
 """Algorithm 1 against independent oracles: numpy for losses and gradients, counts for k, bits for moves."""
 
+import itertools
+import sys
 import warnings
 from itertools import islice
 
@@ -121,9 +123,33 @@ def test_update_G_moves_G_alone_and_fools_D_better(loss):
     value, D_Gz = algorithm.update_G(D, G, z, optimizer, loss)
     assert same(before[1], D.parameters()) and all(p.grad is None for p in D.parameters())
     assert not any(torch.equal(a, b) for a, b in zip(before[0], G.parameters(), strict=True))
-    assert all(p.requires_grad for p in D.parameters())  # D is free again for its own half
     after, D_Gz_after = algorithm.update_G(D, G, z, optimizer, loss)
     assert after < value and D_Gz_after > D_Gz
+
+
+def test_interrupted_anywhere_in_update_G_both_networks_can_go_on():
+    """Nothing may be left switched off, wherever Ctrl-C falls."""
+    for line in range(1, 30):
+        G, D, optimizer_G, optimizer_D = pair()
+        x, z, lines = torch.rand(10, 1, 28, 28) * 2 - 1, torch.randn(10, 100), itertools.count(1)
+
+        def stop(frame, event, _, line=line, lines=lines):
+            if event == "line" and frame.f_code is algorithm.update_G.__code__ and next(lines) == line:
+                raise KeyboardInterrupt
+            return stop
+
+        sys.settrace(stop)
+        try:
+            algorithm.update_G(D, G, z, optimizer_G)
+            return  # it has fewer lines
+        except KeyboardInterrupt:
+            pass
+        finally:
+            sys.settrace(None)
+        assert line < 29
+        algorithm.update_D(D, G, x, z, optimizer_D)
+        algorithm.update_G(D, G, z, optimizer_G)
+        assert all(p.requires_grad for network in (D, G) for p in network.parameters())
 
 
 def test_an_update_clears_what_an_earlier_half_left():
