@@ -25,8 +25,8 @@ def playground(shape="ring", **settings):
         panel = Panel(shape, **settings)
         for _ in range(300):
             panel.machine.iteration()
-        panel.draw()
-        still = panel.picture.value, f"Sân chơi sau 300 vòng lặp. {panel.words()}", 1080
+        picture = panel.scene.png(panel.machine, small=True)
+        still = picture, f"Sân chơi sau 300 vòng lặp. {panel.words()}", 1080
         panel.restart()
     show(panel.widget, "Chạy ô này trong JupyterLab để tự tay điều khiển.", still)
 

@@ -137,7 +137,7 @@ def test_pictures_can_be_drawn():
     assert len(four.axes) == 5 and len(png(four)) > 5_000
     plane = planes([("một", ring.sample(50), toy.mlp(2, 1)), ("hai", None, None)], ring.sample(50))
     assert len(plane.axes) == 3 and len(png(plane)) > 5_000
-    lines = [("một", [1, 2, 3], [0.1, 1, 10], "k", "-"), ("hai", [1, 3], [5, 50], "k", "o")]
+    lines = [("một", [1, 2, 3], [[0.1, 1, 10], [0.2, 2, 20]], "k", "-"), ("hai", [1, 3], [5, 50], "k", "o")]
     for log in (False, True):
         figure = curves(lines, "x", "y", levels=[(1, "mức")], log=log)
         assert [
