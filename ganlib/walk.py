@@ -17,7 +17,8 @@ def walk(G, z, names, paths):
     (1, latent_dim) and t from 0 to 1. Where no widget shows: a picture of the whole way along each path.
     """
     panel = Walk(G, z, names, paths)
-    show(panel.widget, "Chạy ô này trong JupyterLab để tự đi từ chữ số này sang chữ số kia.", *panel.pictures)
+    ways = ", ".join(f"đường {name}" for name in paths)
+    show(panel.widget, f"Từ trên xuống: {ways}. Chạy ô này trong JupyterLab để tự đi.", *panel.pictures)
 
 
 class Walk:
