@@ -1,9 +1,11 @@
 """The command line, python -m ganlib train | figures | score: words and arguments; the work is elsewhere."""
 
 import argparse
+import io
 import os
 import re
 import shlex
+import subprocess
 import sys
 import warnings
 from dataclasses import fields, replace
@@ -12,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganlib import algorithm, data, record, scores, writeup
+from ganlib import algorithm, data, files, record, scores, writeup
 
 SAMPLES, NOISE_SEED = 10_000, 1  # every score is of the images of the same noise
 PARZEN = {  # nats: of the paper's Table 1, and of the first 10,000 training images in place of samples
@@ -179,18 +181,18 @@ def do_train(args, argv, said):
     options = {"resume": args.resume, "score_every": args.score_every or args.epochs}
     options |= {"device": args.device, "precision": args.precision, **settings}
     score = scorer(args.name) if args.score_every else None
-    run, done = record.run(images, args.out, args.epochs, score=score, **options), 0
+    run = record.run(images, args.out, args.epochs, score=score, **options)
     try:
         for epoch in run:
-            done = epoch.epoch
             print(epoch, flush=True)
     except KeyboardInterrupt:  # while scoring or writing: an epoch itself ends quietly
         pass
-    if done == args.epochs:
+    if args.out.exists():  # only a finished run puts it there
         print(f"Đã ghi {args.out} ({args.out.stat().st_size / 1e6:.1f} MB).")
         return 0
     unfinished = record.resume_path(args.out)
-    again = shlex.join(["python", "-m", "ganlib", *argv] + ["--resume"] * (not args.resume))
+    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
+    again = join(["python", "-m", "ganlib", *argv] + ["--resume"] * (not args.resume))
     if not unfinished.exists():
         print("Chưa xong epoch nào, nên không có gì để chạy tiếp.", file=sys.stderr)
     elif any("NaN" in text for text in said):
@@ -237,10 +239,9 @@ def do_score(args, *_):
     run = record.Record.load(args.file)
     x = draw(run.generator())
     if args.samples:
-        part = Path(f"{args.samples}.part")
-        with part.open("wb") as file:
-            np.save(file, x.numpy())
-        os.replace(part, args.samples)
+        content = io.BytesIO()
+        np.save(content, x.numpy())
+        files.write(args.samples, content.getvalue())
     print(f"{args.file}: {run.data}, {run.epochs} epoch trên {run.count:,} ảnh, seed {run.settings['seed']}")
     now = scores.score_all(x, run.data)
     print(f"Parzen: {now['parzen']:.1f} ± {now['parzen_se']:.1f} nat, σ = {now['sigma']:.3f}")

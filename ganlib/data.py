@@ -10,6 +10,7 @@ import hashlib
 import http.client
 import lzma
 import os
+import shutil
 import socket
 import ssl
 import tempfile
@@ -47,7 +48,7 @@ STALL_SECONDS = 5  # how long a download may stand still
 _failures: dict[str, str] = {}  # why a set could not be downloaded: asked once a session, not once a call
 
 
-class DataError(RuntimeError):
+class DataError(ValueError):
     """The images cannot be used as they are; the message (Vietnamese) says what to do."""
 
 
@@ -180,8 +181,12 @@ def _count(data):
 
 def _check(root, kind, advice, sample=False):
     """Raises DataError naming each raw file of `kind` under `root` that is not as in SHA256SUMS."""
-    lines = (ASSETS / ("sample" if sample else "") / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
-    digests = {path: digest for digest, path in map(str.split, lines)}
+    lines = (
+        (ASSETS / ("sample" if sample else "") / "SHA256SUMS")
+        .read_text(encoding="utf-8", errors="replace")
+        .splitlines()
+    )
+    digests = {line[66:]: line[:64] for line in lines}
     faults = []
     for file, size in SIZES.items():
         path = f"{kind.__name__}/raw/{file}"
@@ -194,7 +199,7 @@ def _check(root, kind, advice, sample=False):
         else:
             if not sample and len(content) != size:
                 faults.append(f"  - tệp {path} dài {len(content):,} byte, đúng ra phải dài {size:,} byte")
-            elif hashlib.sha256(content).hexdigest() != digests[path]:
+            elif hashlib.sha256(content).hexdigest() != digests.get(path):
                 faults.append(f"  - tệp {path} có nội dung sai (SHA-256 không khớp)")
     if faults:
         headline = f"Bộ {kind.__name__} trong thư mục {root} không dùng được:"
@@ -217,6 +222,9 @@ def _download(name, cache):
     raw = Path(kind.__name__, "raw")
     try:
         (cache / raw).mkdir(parents=True, exist_ok=True)
+        for old in cache.glob(".download-*"):  # of a process that was killed an hour ago or earlier
+            if time.time() - old.stat().st_mtime > 3600:
+                shutil.rmtree(old, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
             try:
                 socket.setdefaulttimeout(STALL_SECONDS)  # torchvision itself would wait for ever
@@ -227,8 +235,13 @@ def _download(name, cache):
                 return False
             finally:
                 socket.setdefaulttimeout(patience)
-            for file in SIZES:
-                os.replace(Path(folder, raw, file), cache / raw / file)
+            for packed in Path(folder, raw).glob("*.gz"):
+                packed.unlink()
+            try:  # all four at once, so that no other process finds only some of them
+                os.replace(Path(folder, raw), cache / raw)
+            except OSError:  # something else lies there already (or this is Windows)
+                for file in SIZES:
+                    os.replace(Path(folder, raw, file), cache / raw / file)
     except OSError as error:
         raise DataError(
             f"Không ghi được vào thư mục {cache} ({error.strerror}). Hãy cấp quyền ghi cho thư mục ấy; "

@@ -7,7 +7,6 @@ import base64
 import html
 import io
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from ganlib import files
 
 D_COLOR, G_COLOR, REAL_COLOR, LINE_COLOR = "#0072B2", "#D55E00", "#009E73", "#FFF3B0"
 INK, GREY = "#222222", "#707070"
@@ -238,9 +239,7 @@ def save(figure, path, alt=None):
     """Write the figure as a PNG, atomically: a reader never sees half a file."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(png(figure, alt=alt))
-    os.replace(part, path)
+    files.write(path, png(figure, alt=alt))
 
 
 def show(figure, alt, width=None, caption=""):

@@ -5,17 +5,17 @@ FILE holds what was set, measured, scored and drawn, and G's weights; FILE.resum
 
 import json
 import math
-import os
 import platform
+import tempfile
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 
-from ganlib import algorithm
+from ganlib import algorithm, files
 from ganlib.data import to_pixels
 from ganlib.networks import Generator
 from ganlib.state import FIXED_IMAGES
@@ -164,6 +164,8 @@ def _refuse_to_overwrite(path, resume):
     unfinished, why = resume_path(path), None
     if path.exists():
         why = f"Tệp {path} đã có; ganlib không ghi đè. Hãy chọn tên khác, hoặc tự xoá hay đổi tên tệp ấy."
+        if resume:
+            why = f"Tệp {path} đã có: lần huấn luyện ấy đã xong, không còn gì để chạy tiếp. {why}"
     elif resume and not unfinished.exists():
         why = f"Không có tệp {unfinished} để chạy tiếp. Hãy bỏ --resume (resume=True) để chạy từ đầu."
     elif unfinished.exists() and not resume:
@@ -175,8 +177,7 @@ def _refuse_to_overwrite(path, resume):
         raise RecordError(why)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _part(path).touch()
-        _part(path).unlink()
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise RecordError(_cannot_write(path, error)) from error
 
@@ -237,10 +238,6 @@ def _unflatten(tree, tensors):
     return {key: _unflatten(value, tensors) for key, value in tree["dict"]}
 
 
-def _part(path):
-    return Path(f"{path}.part")
-
-
 def _cannot_write(path, error):
     return f"Không ghi được tệp {path} ({error.strerror}). Hãy chọn một thư mục ghi được và còn chỗ trống."
 
@@ -253,19 +250,13 @@ def _say(path, what):
 
 
 def _write(path, kind, about, tensors):
-    """Tensors and `about` (as JSON) in one file; whoever reads sees the old file or the new, never a part."""
-    about = json.dumps({"kind": kind, "version": VERSION} | about, ensure_ascii=False)
-    part = _part(path)
+    """Tensors and `about` (as JSON) in one sealed file. Raises RecordError."""
+    about = {"kind": kind, "version": VERSION, "seal": files.SEAL} | about
+    tensors = {name: values.contiguous() for name, values in tensors.items()}
     try:
-        with part.open("wb") as file:
-            file.write(save({n: t.contiguous() for n, t in tensors.items()}, {"ganlib": about}))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        files.write(path, files.seal(save(tensors, {"ganlib": json.dumps(about, ensure_ascii=False)})))
     except OSError as error:
         raise RecordError(_cannot_write(path, error)) from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _read(path, kind):
@@ -273,12 +264,15 @@ def _read(path, kind):
     if not Path(path).is_file():
         raise RecordError(_say(path, "không có tệp nào tên như thế"))
     try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {}).get("ganlib", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        content = Path(path).read_bytes()
+        if not files.intact(content):
+            raise ValueError("seal")
+        tensors = dict(sorted(load(content).items()))
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about = json.loads(header.get("__metadata__", {}).get("ganlib", "null"))
     except OSError as error:
         raise RecordError(_say(path, error.strerror or "hệ điều hành báo lỗi khi đọc")) from error
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, KeyError) as error:
         raise RecordError(_say(path, "tệp bị cắt cụt hoặc hỏng, hay không phải là safetensors")) from error
     if not isinstance(about, dict) or about.get("kind") != kind:
         raise RecordError(_say(path, "đây không phải là bản ghi một lần huấn luyện của ganlib"))

@@ -16,13 +16,14 @@ import math
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
-from ganlib import data
+from ganlib import data, files
 
 PIXELS = 28 * 28
 SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
@@ -187,7 +188,8 @@ def save_classifiers(classifiers, path=CLASSIFIERS):
     states = {name: classifier.state_dict() for name, classifier in classifiers.items()}
     weights = {f"{name}.{key}": value.half() for name in states for key, value in states[name].items()}
     accuracies = {name: classifier.accuracy for name, classifier in classifiers.items()}
-    save_file(weights, path, {"accuracy": json.dumps(accuracies)})
+    metadata = {"accuracy": json.dumps(accuracies), "seal": files.SEAL}
+    files.write(path, files.seal(save(weights, metadata)))
 
 
 def load_classifier(name, path=CLASSIFIERS):
@@ -197,13 +199,15 @@ def load_classifier(name, path=CLASSIFIERS):
             f"Không có bộ phân lớp {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'."
         )
     try:
+        if not files.intact(Path(path).read_bytes()):
+            raise ValueError("seal")
         with safe_open(path, "pt") as file:
             classifier = Classifier(json.loads(file.metadata()["accuracy"])[name])
             keys = classifier.state_dict()
             classifier.load_state_dict({key: file.get_tensor(f"{name}.{key}").float() for key in keys})
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise data.DataError(
-            f"Không đọc được bộ phân lớp {name!r} trong tệp {path.name}. Hãy lấy lại ganlib/assets từ kho "
+            f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại ganlib/assets từ kho "
             "mã, hoặc huấn luyện lại bằng python -m ganlib.scores."
         ) from error
     return classifier.eval()

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ganlib import data, scores
@@ -427,8 +428,8 @@ BREAKS = {
     "missing": lambda path: path.unlink(),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-10]),
     "foreign": lambda path: path.write_bytes(b"not a safetensors file at all"),
-    "no metadata": lambda path: scores.save_file({"x": torch.zeros(1)}, path),
-    "other tensors": lambda path: scores.save_file({"x": torch.zeros(1)}, path, {"accuracy": '{"mnist": 1}'}),
+    "no metadata": lambda path: save_file({"x": torch.zeros(1)}, path),
+    "other tensors": lambda path: save_file({"x": torch.zeros(1)}, path, {"accuracy": '{"mnist": 1}'}),
 }
 
 
