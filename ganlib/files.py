@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written in one step, and sealed, so that no byte changes unseen."""
+"""Files that are there whole or not at all: written in one step, and sealed: no byte changes unseen."""
 
 import hashlib
 import os

@@ -207,8 +207,8 @@ def load_classifier(name, path=CLASSIFIERS):
             classifier.load_state_dict({key: file.get_tensor(f"{name}.{key}").float() for key in keys})
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise data.DataError(
-            f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại ganlib/assets từ kho "
-            "mã, hoặc huấn luyện lại bằng python -m ganlib.scores."
+            f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại ganlib/assets từ "
+            "kho mã, hoặc huấn luyện lại bằng python -m ganlib.scores."
         ) from error
     return classifier.eval()
 
