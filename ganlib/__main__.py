@@ -187,6 +187,8 @@ def do_train(args, argv, said):
             print(epoch, flush=True)
     except KeyboardInterrupt:  # while scoring or writing: an epoch itself ends quietly
         pass
+    except record.RecordError as error:  # it could not be written: what was written before is there
+        print(f"Lỗi: {error}", file=sys.stderr)
     if args.out.exists():  # only a finished run puts it there
         print(f"Đã ghi {args.out} ({args.out.stat().st_size / 1e6:.1f} MB).")
         return 0
