@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganlib import algorithm, data, files, record, scores, writeup
+from ganlib import algorithm, data, files, parallel, record, scores, writeup
 
 SAMPLES, NOISE_SEED = 10_000, 1  # every score is of the images of the same noise
 PARZEN = {  # nats: of the paper's Table 1, and of the first 10,000 training images in place of samples
@@ -173,6 +173,7 @@ def do_train(args, argv, said):
     given = {f.name: getattr(args, f.name) for f in fields(algorithm.Settings) if hasattr(args, f.name)}
     recipe = algorithm.PLAIN if args.plain else algorithm.RESULTS[args.name] if args.results else {}
     settings = recipe | given
+    parallel.begin()
     images = data.load(args.name)
     print(images.message)
     if args.first:
@@ -189,12 +190,20 @@ def do_train(args, argv, said):
         pass
     except record.RecordError as error:  # it could not be written: what was written before is there
         print(f"Lỗi: {error}", file=sys.stderr)
+    except RuntimeError:
+        if parallel.size() == 1:
+            raise
+        sys.stderr = sys.__stderr__
+        print("Lỗi: một tiến trình khác đã dừng giữa chừng, nên mọi tiến trình dừng theo.", file=sys.stderr)
+    else:
+        if parallel.rank():  # the first process says how it ended
+            return 0
     if args.out.exists():  # only a finished run puts it there
         print(f"Đã ghi {args.out} ({args.out.stat().st_size / 1e6:.1f} MB).")
         return 0
     unfinished = record.resume_path(args.out)
     join = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    again = join(["python", "-m", "ganlib", *argv] + ["--resume"] * (not args.resume))
+    again = join([*parallel.command(), *argv] + ["--resume"] * (not args.resume))
     if not unfinished.exists():
         print("Chưa xong epoch nào, nên không có gì để chạy tiếp.", file=sys.stderr)
     elif any("NaN" in text for text in said):
@@ -280,6 +289,8 @@ def main(argv=None):
             print(f"Lỗi: {error}", file=sys.stderr)
         except KeyboardInterrupt:
             print("Đã dừng theo yêu cầu.", file=sys.stderr)
+        finally:
+            parallel.end()
     return 1
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
+from ganlib import parallel
 from ganlib.data import to_float
 from ganlib.state import LOSSES, PLAIN, RESULTS, Settings, State, start  # noqa: F401, all offered here too
 
@@ -112,7 +113,8 @@ def steps(state, images):
         for _ in range(per_epoch):
             with state.own_randomness():
                 for _ in range(s.k):  # 3. k steps of D, each on a batch of its own
-                    z, x = state.noise(), as_batch(pixels[next(batches)])  # 1. sample z, sample x
+                    mine = next(batches)[state.share]  # all of it, but where processes share the work
+                    z, x = state.noise(), as_batch(pixels[mine])  # 1. sample z, sample x
                     loss_d, D_x, D_Gz = update_D(D, G, x, z, state.optimizer_D, joined)  # 2. up eqn3
                 z = state.noise()  # 4. fresh noise
                 loss_g, _ = update_G(D, G, z, state.optimizer_G, loss)  # 5. down eqn4
@@ -189,7 +191,8 @@ def _epochs(state, images, epochs):
         try:
             set_learning_rates(state, epochs)
             measured = [torch.stack(iteration) for iteration in islice(run, per_epoch)]
-            means = torch.stack(measured).mean(0).tolist()  # the only wait for the device in an epoch
+            means = torch.stack(measured).mean(0)
+            means = parallel.mean(means).tolist()  # the only wait for the device in an epoch
         except KeyboardInterrupt:
             return _go_back(state, good, "Đã dừng theo yêu cầu")
         if not all(map(math.isfinite, means)):

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ganlib import algorithm, files
+from ganlib import algorithm, files, parallel
 from ganlib.data import to_pixels
 from ganlib.networks import Generator
 from ganlib.state import FIXED_IMAGES
@@ -126,12 +126,16 @@ def run(images, path, epochs=100, *, resume=False, score=None, score_every=10, *
     }
     _refuse_to_overwrite(path, resume)
     history = _go_on(resume_path(path), about, state) if resume else {}
+    parallel.split(state)
     return _run(algorithm.train(images, epochs, state=state), path, about, history, score)
 
 
 def _run(epochs, path, about, history, score):
     last, every = about["epochs"], about["score_every"]
     for epoch in epochs:
+        if parallel.rank():  # the first process keeps what all have reached
+            yield epoch
+            continue
         row = {name: getattr(epoch, name) for name in PER_EPOCH}
         row["images"] = to_pixels(epoch.images[:, 0])
         if score and (epoch.epoch % every == 0 or epoch.epoch == last):

@@ -71,6 +71,7 @@ class State:
     def __init__(self, settings, device, precision="fp32", G=None, D=None):
         self.settings, self.device, self.precision = settings, device, precision
         self.epoch, self.iterations = 0, 0
+        self.share = slice(None)  # the rows of each batch that are this process's: see ganlib.parallel
         self.random = None  # the random states of CPU and device between two iterations
         with self.own_randomness():
             torch.manual_seed(settings.seed)
@@ -87,7 +88,8 @@ class State:
 
     def noise(self, m=None):
         """z ~ N(0, I), (m, latent_dim)."""
-        return torch.randn(m or self.settings.m, self.settings.latent_dim, device=self.device)
+        z = torch.randn(m or self.settings.m, self.settings.latent_dim, device=self.device)
+        return z if m else z[self.share]
 
     @contextmanager
     def own_randomness(self):

@@ -53,7 +53,7 @@ def bits(path):
     ("kills", "epochs"), [(2, 12), pytest.param(20, 60, marks=MANY)], ids=["2 kills", "20 kills"]
 )
 def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kills, epochs, capsys):
-    """kill -9 and Ctrl-C by turns, from the start of the process on; after each, what was reached is there."""
+    """kill -9 and Ctrl-C by turns, from the start of the process; what was reached is there after each."""
     whole, out, chance = tmp_path / "whole.safetensors", tmp_path / "out.safetensors", random.Random(kills)
     assert main(words(whole, epochs)) == 0
     done = reached = 0
