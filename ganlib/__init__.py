@@ -5,6 +5,8 @@
 
 import os
 
+from ganlib import checks
+
 
 def reduced() -> int | None:
     """The epoch count of a reduced run (GANLIB_EPOCHS), or None for full runs. ValueError on nonsense."""
@@ -21,11 +23,14 @@ def reduced() -> int | None:
 
 def epochs(full: int) -> int:
     """How many epochs to train: `full`, or GANLIB_EPOCHS where that is set."""
+    checks.whole("epochs", full)
     return reduced() or full
 
 
 def count(full: int, reduced_count: int) -> int:
     """Any other long count: `full`, or `reduced_count` when GANLIB_EPOCHS is set."""
+    checks.whole("count", full, 0)
+    checks.whole("count", reduced_count, 0)
     return reduced_count if reduced() else full
 
 
@@ -35,7 +40,11 @@ def expect(name: str, value: float, low: float, high: float) -> None:
     Training results differ between machines, so outside the range is only said, not raised;
     under GANLIB_STRICT (set when the committed notebooks are refreshed) it is an AssertionError.
     """
-    value = float(value.detach() if hasattr(value, "detach") else value)
+    try:
+        value, low, high = (float(v.detach() if hasattr(v, "detach") else v) for v in (value, low, high))
+    except (TypeError, ValueError, RuntimeError) as error:
+        got = f"{checks.brief(value)}, {checks.brief(low)} … {checks.brief(high)}"
+        raise TypeError(f"{name}: cần một số và hai đầu của một khoảng; đã nhận {got}.") from error
     inside = low <= value <= high
     where = "trong" if inside else "ngoài"
     line = f"{name} = {value:.4g}, {where} khoảng {low:g} … {high:g} như lời văn"
@@ -53,10 +62,11 @@ def report(seed: int = 0, *names: str):
     `names` are further installed packages whose versions are worth printing. Prints no path of the machine.
     """
     import platform
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     import torch
 
+    checks.whole("seed", seed, 0, 2**63 - 1)
     torch.manual_seed(seed)
     if torch.cuda.is_available():
         device = torch.device("cuda")
@@ -67,7 +77,10 @@ def report(seed: int = 0, *names: str):
     else:
         device = torch.device("cpu")
         what = "cpu"
-    versions = [f"{name} {version(name)}" for name in ("torch", "torchvision", *names)]
+    try:
+        versions = [f"{name} {version(name)}" for name in ("torch", "torchvision", *names)]
+    except (PackageNotFoundError, TypeError, ValueError) as error:
+        raise ValueError(f"Một trong các gói {names} chưa được cài: hãy cài bằng pip install.") from error
     print("Phiên bản:", ", ".join([f"Python {platform.python_version()}", *versions]))
     print("Thiết bị:", what)
     print("Số luồng CPU:", torch.get_num_threads())

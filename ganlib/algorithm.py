@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from ganlib import parallel
+from ganlib import checks, parallel
 from ganlib.data import to_float
 from ganlib.state import LOSSES, PLAIN, RESULTS, Settings, State, start  # noqa: F401, all offered here too
 
@@ -128,6 +128,17 @@ def as_batch(x):
     return to_float(x) if x.dtype == torch.uint8 else x
 
 
+def check_images(images):
+    """Raises TypeError or ValueError unless `steps` can draw batches of them."""
+    x = getattr(images, "pixels", images)
+    checks.tensor("images", x, "data.Images (từ ganlib.data.load) hoặc một tensor ảnh")
+    if x.dtype == torch.uint8:
+        checks.require(x.ndim == 3, "images kiểu uint8", "tensor (N, 28, 28)", x)
+    else:
+        checks.require(x.ndim >= 2 and x.is_floating_point(), "images", "uint8 hoặc số thực, (N, …)", x)
+        checks.require(bool(x.isfinite().all()), "images", "ảnh không có NaN hay vô hạn", x)
+
+
 def iterations_per_epoch(images, k=1, m=100):
     """⌊N / (k·m)⌋ steps of G: an epoch shows D every image once (but for a last part of a batch)."""
     count = len(images) // (k * m)
@@ -172,8 +183,9 @@ def train(images, epochs=100, *, state=None, device=None, precision="auto", **se
     with a warning that says so, and the state goes back to the end of the last good epoch: what was yielded
     stays usable.
     """
-    if not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"epochs phải là số nguyên từ 1 trở lên; đã nhận {epochs!r}.")
+    checks.whole("epochs", epochs)
+    check_images(images)
+    checks.instance("state", state, State | None, "một State (từ ganlib.algorithm.start)")
     if state is not None and settings:
         raise TypeError(
             "Khi huấn luyện tiếp một state, tham số là của state ấy: đừng truyền thêm tham số khác."

@@ -24,6 +24,8 @@ import torch
 from torchvision import datasets
 from torchvision.transforms import Compose, Normalize, ToTensor
 
+from ganlib import checks
+
 NAMES = ("mnist", "fashion")
 CLASSES = {
     "mnist": tuple("0123456789"),
@@ -77,6 +79,8 @@ def to_float(pixels):
 
     The same float operations in the same order, so the same bits. Raises TypeError unless `pixels` is uint8.
     """
+    checks.tensor("pixels", pixels, "một tensor uint8 (0 … 255)")
+    checks.require(pixels.ndim >= 2, "pixels", "tensor (…, 28, 28)", pixels)
     if pixels.dtype != torch.uint8:
         raise TypeError(f"to_float cần ảnh uint8 (0 … 255), nhưng nhận được {pixels.dtype}.")
     return pixels.unsqueeze(-3).to(torch.float32).div_(255).sub_(0.5).div_(0.5)
@@ -84,6 +88,9 @@ def to_float(pixels):
 
 def to_pixels(images):
     """Float images in [-1, 1], any shape -> uint8 of the same shape, for showing and saving."""
+    checks.tensor("images", images, "một tensor số thực trong [-1, 1]")
+    checks.require(images.is_floating_point(), "images", "tensor số thực trong [-1, 1]", images, TypeError)
+    checks.require(not images.isnan().any(), "images", "số thực trong [-1, 1], không có NaN", images)
     return images.detach().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -102,7 +109,11 @@ class Images:
 
     def batch(self, indices):
         """The images at `indices`: float32 (m, 1, 28, 28) in [-1, 1], bit for bit what `dataset` gives."""
-        return to_float(self.pixels[indices])
+        try:
+            return to_float(self.pixels[indices])
+        except (IndexError, TypeError) as error:
+            expected = f"số thứ tự của ảnh, từ 0 đến {len(self) - 1}"
+            raise ValueError(f"indices phải là {expected}; đã nhận {checks.brief(indices)}.") from error
 
 
 def dataset(name="mnist", train=True, transform=transform):

@@ -7,16 +7,18 @@ import base64
 import html
 import io
 import math
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import is_color_like
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from ganlib import files
+from ganlib import checks, files
 
 D_COLOR, G_COLOR, REAL_COLOR, LINE_COLOR = "#0072B2", "#D55E00", "#009E73", "#FFF3B0"
 INK, GREY = "#222222", "#707070"
@@ -48,8 +50,12 @@ def picture(ax, image, left, top, side, edge="none", height=None):
 def as_pixels(images):
     """Images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8, as an (n, 28, 28) uint8 array."""
     if hasattr(images, "detach"):
+        checks.tensor("Ảnh", images)
         images = images.detach().cpu().numpy()
-    images = np.asarray(images)
+    try:
+        images = np.asarray(images)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"Cần các ảnh (tensor, mảng NumPy); đã nhận {checks.brief(images)}.") from error
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]
     if images.ndim != 3 or images.shape[1:] != (28, 28) or len(images) == 0:
@@ -68,11 +74,15 @@ def as_pixels(images):
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
+def check_color(color):
+    checks.require(is_color_like(color), "color", "một màu mà matplotlib hiểu, ví dụ '#0072B2'", color)
+
+
 def _columns(n, columns):
     if columns is None:
         return n if n <= 10 else math.ceil(math.sqrt(n))
-    if int(columns) != columns or columns < 1:
-        raise ValueError(f"Số cột phải là số nguyên từ 1 trở lên; đã nhận {columns}.")
+    ok = checks.is_number(columns) and columns == int(columns) >= 1
+    checks.require(ok, "Số cột", "số nguyên từ 1 trở lên", columns)
     return min(int(columns), n)
 
 
@@ -90,6 +100,7 @@ def grid_pixels(images, columns=None):
 
 def grid_png(images, columns=None, scale=2):
     """grid_pixels as PNG bytes, each pixel scale × scale: no matplotlib, so fast enough for live pictures."""
+    checks.whole("scale", scale)
     grid = grid_pixels(images, columns).repeat(scale, 0).repeat(scale, 1)
     file = io.BytesIO()
     Image.fromarray(grid).save(file, "PNG", compress_level=1)
@@ -104,8 +115,12 @@ def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=
     """
     images = as_pixels(images)
     columns = _columns(len(images), columns)
-    if captions is not None and len(captions) != len(images):
-        raise ValueError(f"Có {len(images)} ảnh nhưng {len(captions)} chú thích: mỗi ảnh cần đúng một.")
+    if captions is not None:
+        checks.texts("chú thích (captions, mỗi ảnh cần đúng một)", captions, len(images))
+    if rows is not None:
+        checks.texts("rows (mỗi hàng cần đúng một)", rows, math.ceil(len(images) / columns))
+    checks.instance("title", title, str | None, "một chuỗi chữ")
+    check_color(color)
     side = min(0.95, 9 / columns)  # one image and the gap beside it
     margin = 0.15 + 0.125 * max(map(len, rows)) if rows else 0  # room for the rows' names
     high, head = side + (0.24 if captions is not None else 0), (0.45 if title else 0.1)
@@ -134,11 +149,16 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     panels = [("loss", [("loss_D", loss_D, D_COLOR, "-"), ("loss_G", loss_G, G_COLOR, "--")])]
     if D_x is not None or D_Gz is not None:
         panels += [("D trung bình", [("D(x)", D_x, REAL_COLOR, "-"), ("D(G(z))", D_Gz, G_COLOR, "--")])]
-    n = len(loss_D)
+    n = len(loss_D) if hasattr(loss_D, "__len__") else 0
+    checks.require(total is None or checks.is_number(total), "total", "một số epoch", total)
     for name, values, *_ in (line for _, lines in panels for line in lines):
-        if n == 0 or values is None or len(values) != n:
+        if n == 0 or not hasattr(values, "__len__") or len(values) != n:
             raise ValueError(f"{name}: cần số giá trị bằng số epoch của loss_D ({n}), và ít nhất là 1.")
-        if not np.all(np.isfinite(np.asarray(values, float))):
+        try:
+            finite = np.isfinite(np.asarray(values, float)).all() and np.ndim(values) == 1
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} phải là dãy số; đã nhận {checks.brief(values)}.") from error
+        if not finite:
             raise ValueError(f"{name} có giá trị NaN hoặc vô hạn, không vẽ được: xem lại lần huấn luyện này.")
     height = 3.9 if len(panels) == 1 else 6.3
     figure, frame = canvas(9, height)
@@ -175,6 +195,11 @@ def bars(panels, color=INK, digits=1, width=9.6, height=3.0):
 
     Values stand above their bars with so many `digits` after the point.
     """
+    for panel in panels if isinstance(panels, tuple | list) else [panels]:
+        ok = isinstance(panel, tuple | list) and len(panel) == 3 and isinstance(panel[0], str)
+        ok = ok and all(isinstance(part, tuple | list) and len(part) > 0 for part in map(list, panel[1:]))
+        ok = ok and all(isinstance(value, Real) and value != math.inf for value in panel[2])
+        checks.require(ok, "panels", "dãy gồm các bộ ba (tên, các nhãn, các số)", panel)
     figure, frame = canvas(width, height)
     counts = [len(labels) for _, labels, _ in panels]
     one = (width - 0.2) / (
@@ -270,9 +295,11 @@ class Live:
 
 
 def _bundle(figure, alt, width, caption):
-    if not alt or not alt.strip():
+    checks.instance("figure", figure, Figure | bytes, "hình (Figure) hoặc PNG (bytes)")
+    if not isinstance(alt, str) or not alt.strip():
         raise ValueError("Hãy viết alt: một câu tả hình cho người không nhìn thấy hình.")
     is_png = isinstance(figure, bytes)
+    checks.require(not is_png or figure.startswith(b"\x89PNG"), "figure", "PNG", figure)
     data = figure if is_png else png(figure)
     width = width or (Image.open(io.BytesIO(data)).width if is_png else round(figure.get_figwidth() * WIDTH))
     source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")

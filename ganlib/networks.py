@@ -5,6 +5,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from ganlib import checks
+
 LATENT_DIM = 100
 IMAGE_SHAPE = (1, 28, 28)
 SLOPE = 0.2  # of LeakyReLU below zero
@@ -18,6 +20,8 @@ class Generator(nn.Module):
 
     def __init__(self, latent_dim=LATENT_DIM, hidden=(512, 512)):
         super().__init__()
+        checks.whole("latent_dim", latent_dim, 1, 100_000)
+        checks.widths("hidden", hidden)
         self.latent_dim = latent_dim
         layers = []
         for wide_in, wide_out in pairwise((latent_dim, *hidden)):
@@ -26,6 +30,7 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z):
+        check_tensor("z", z, self.layers[0].weight)
         if z.ndim != 2 or z.shape[1] != self.latent_dim:
             raise ValueError(
                 f"G cần z có kích thước (m, {self.latent_dim}): mỗi hàng một vector nhiễu; "
@@ -57,6 +62,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, hidden=(512, 512), dropout=0.3):
         super().__init__()
+        checks.widths("hidden", hidden)
+        ok = checks.is_number(dropout) and 0 <= dropout <= 1
+        checks.require(ok, "dropout", "một số từ 0 đến 1", dropout)
         layers = [nn.Flatten()]
         for wide_in, wide_out in pairwise((28 * 28, *hidden)):
             layers += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE), Dropout(dropout)]
@@ -64,8 +72,18 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x):
+        check_tensor("x", x, self.layers[1].weight)
         check_images(x)
         return self.layers(x)
+
+
+def check_tensor(name, x, weight):
+    """Raises TypeError or ValueError unless x is a tensor of the weight's type, on its device."""
+    checks.tensor(name, x)
+    if x.device != weight.device:
+        raise ValueError(f"{name} nằm trên {x.device} nhưng mạng nằm trên {weight.device}: hãy dùng .to(…).")
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise TypeError(f"{name} có kiểu {x.dtype}, mạng tính bằng {weight.dtype}: hãy đổi bằng .float().")
 
 
 def check_images(x):

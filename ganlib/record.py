@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ganlib import algorithm, files, parallel
-from ganlib.data import to_pixels
+from ganlib import algorithm, checks, files, parallel
+from ganlib.data import Images, to_pixels
 from ganlib.networks import Generator
 from ganlib.state import FIXED_IMAGES
 
@@ -73,6 +73,7 @@ class Record:
     @classmethod
     def load(cls, path):
         """The record in that file. RecordError: none there, cut short, another kind of file or version."""
+        checks.instance("path", path, str | Path, "đường dẫn của một tệp")
         about, tensors = _read(path, "record")
         try:
             about["settings"] = {n: tuple(v) if type(v) is list else v for n, v in about["settings"].items()}
@@ -112,6 +113,11 @@ def run(images, path, epochs=100, *, resume=False, score=None, score_every=10, *
     resume=True does so, to the same record, bit for bit but for `seconds`. RecordError, before any work:
     `path` or FILE.resume is there already, or (resume) FILE.resume is missing, unreadable or of another run.
     """
+    checks.instance("path", path, str | Path, "đường dẫn của một tệp")
+    checks.instance("images", images, Images, "data.Images (từ ganlib.data.load)")
+    checks.whole("epochs", epochs)
+    checks.whole("score_every", score_every)
+    checks.require(score is None or callable(score), "score", "một hàm nhận state", score, TypeError)
     path, state = Path(path), algorithm.start(**options)
     about = {
         "data": images.name,

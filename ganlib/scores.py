@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ganlib import data, files
+from ganlib import checks, data, files
 
 PIXELS = 28 * 28
 SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
@@ -37,7 +37,12 @@ def unit(images, name="samples", at_least=2):
 
     Raises ValueError (Vietnamese): another shape, fewer than `at_least`, not finite, or outside [0, 1].
     """
-    x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
+    try:
+        x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
+        checks.require(not x.is_complex(), name, "số thực", x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        got = checks.brief(images)
+        raise TypeError(f"{name} phải là các ảnh (tensor, mảng NumPy); đã nhận {got}.") from error
     if tuple(x.shape[1:]) not in ((1, 28, 28), (28, 28), (PIXELS,)):
         sizes = "(n, 1, 28, 28), (n, 28, 28) hoặc (n, 784)"
         raise ValueError(f"{name} phải có kích thước {sizes}; đã nhận {tuple(x.shape)}.")
@@ -95,9 +100,9 @@ def parzen(samples, test, validation=None, sigmas=SIGMAS):
     Warns where σ is at the grid's edge. Raises ValueError (Vietnamese).
     """
     samples, test = unit(samples), unit(test, "test")
+    ok = isinstance(sigmas, tuple | list) and sigmas and all(checks.is_number(s) and s > 0 for s in sigmas)
+    checks.require(ok, "sigmas", "một dãy số dương", sigmas)
     sigmas = [float(sigma) for sigma in sigmas]
-    if not sigmas or not all(0 < sigma < math.inf for sigma in sigmas):
-        raise ValueError(f"sigmas phải là một dãy số dương; đã nhận {sigmas}.")
     if validation is None and len(sigmas) > 1:
         raise ValueError(
             "Chọn σ trên ảnh test là nhìn trước đáp án: hãy đưa thêm ảnh validation, hoặc đưa đúng một σ, "
@@ -219,14 +224,23 @@ def probabilities(x, classifier):
     return classifier(x).softmax(1)
 
 
+def check_classifier(classifier):
+    ok = isinstance(classifier, nn.Module)
+    checks.require(ok, "classifier", "bộ phân lớp (từ load_classifier)", classifier, TypeError)
+
+
 def class_shares(samples, classifier):
     """The share of the samples that the classifier puts into each class: float64 (10,), sum 1."""
+    check_classifier(classifier)
     classes = probabilities(unit(samples), classifier).argmax(1)
     return torch.bincount(classes, minlength=10).double() / len(classes)
 
 
 def sure_share(samples, classifier, threshold=0.9):
     """The share, in [0, 1], of the samples whose likeliest class has a probability above `threshold`."""
+    check_classifier(classifier)
+    ok = checks.is_number(threshold) and 0 <= threshold <= 1
+    checks.require(ok, "threshold", "một số từ 0 đến 1", threshold)
     likeliest = probabilities(unit(samples), classifier).amax(1)
     return float((likeliest > threshold).double().mean())
 
@@ -236,9 +250,12 @@ def kl(p, q):
 
     A class that G never draws (p = 0) adds 0; one that only G draws (q = 0) makes it inf. Raises ValueError.
     """
-    p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
-    ok = p.ndim == 1 and p.shape == q.shape and min(p.min(), q.min()) >= 0
-    if not ok or max(abs(p.sum() - 1), abs(q.sum() - 1)) > 1e-6:
+    try:
+        p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"kl cần hai dãy tỉ lệ; đã nhận {checks.brief(p)} và {checks.brief(q)}.") from error
+    ok = p.ndim == 1 and len(p) > 0 and p.shape == q.shape and min(p.min(), q.min()) >= 0
+    if not ok or not max(abs(p.sum() - 1), abs(q.sum() - 1)) <= 1e-6:
         raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
     return float((p * (p / q).log())[p > 0].sum())
 
@@ -250,6 +267,7 @@ def frechet(samples, real, classifier):
     0 or more, in squared feature units: only values by the same classifier compare; below some thousand
     images it comes out too large. Raises ValueError (Vietnamese).
     """
+    check_classifier(classifier)
     a, b = (classifier.features(x).double() for x in (unit(samples), unit(real, "real")))
     return frechet_gaussians(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
 
@@ -270,7 +288,7 @@ def nearest(samples, train, k=1):
     Distances ‖x − y‖ over the 784 pixels in [0, 1], nearest first. Raises ValueError (Vietnamese).
     """
     samples, train = unit(samples, at_least=1), unit(train, "train", at_least=1)
-    if not 1 <= k <= len(train):
+    if isinstance(k, bool) or not checks.is_whole(k, 1, len(train)):
         raise ValueError(f"k phải từ 1 đến số ảnh huấn luyện ({len(train)}); đã nhận {k}.")
     chunks = squared_distances(samples, train)
     indices = torch.cat([chunk.topk(k, largest=False).indices for chunk in chunks])

@@ -1,12 +1,12 @@
 """What a run is set to (`Settings`), and what it changes (`State`): networks, optimizers, randomness."""
 
 import copy
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
 import torch
 
+from ganlib import checks
 from ganlib.networks import LATENT_DIM, Discriminator, Generator
 
 FIXED_IMAGES = 36  # how many images of one fixed noise every epoch keeps
@@ -36,17 +36,22 @@ class Settings:
             if not true:
                 raise ValueError(f"{name} phải là {expected}; đã nhận {getattr(self, name)!r}.")
 
-        for name in ("k", "m", "latent_dim"):
-            value = getattr(self, name)
-            require(isinstance(value, int) and value >= 1, name, "số nguyên từ 1 trở lên")
-        require(isinstance(self.seed, int) and self.seed >= 0, "seed", "số nguyên từ 0 trở lên")
+        for name in ("k", "m"):
+            checks.whole(name, getattr(self, name))
+        checks.whole("latent_dim", self.latent_dim, 1, 100_000)
+        checks.whole("seed", self.seed, 0, 2**63 - 1)
         for name in ("lr_D", "lr_G"):
-            value = getattr(self, name)
-            ok = isinstance(value, (int, float)) and 0 < value < math.inf
-            require(ok, name, "một số dương, ví dụ 0.0002")
+            checks.positive(name, getattr(self, name))
+        for name in ("hidden_G", "hidden_D"):
+            checks.widths(name, getattr(self, name))
         for name in ("dropout", "average"):
-            require(0 <= getattr(self, name) < 1, name, "một số từ 0 đến dưới 1")
-        require(0 <= self.decay_from <= 1, "decay_from", "một số từ 0 đến 1")
+            value = getattr(self, name)
+            require(checks.is_number(value) and 0 <= value < 1, name, "một số từ 0 đến dưới 1")
+        ok = checks.is_number(self.decay_from) and 0 <= self.decay_from <= 1
+        require(ok, "decay_from", "một số từ 0 đến 1")
+        ok = isinstance(self.betas, tuple | list) and len(self.betas) == 2
+        ok = ok and all(checks.is_number(beta) and 0 <= beta < 1 for beta in self.betas)
+        require(ok, "betas", "hai số từ 0 đến dưới 1, ví dụ (0.5, 0.999)")
         require(self.loss in LOSSES, "loss", " hoặc ".join(map(repr, LOSSES)))
 
 
@@ -183,7 +188,11 @@ def hand_down(network, twin):
 def choose_device(device=None):
     """The device named, or CUDA, Apple's GPU, the CPU, whichever is there first."""
     if device is not None:
-        return torch.device(device)
+        try:
+            return torch.empty(0, device=device).device
+        except (RuntimeError, TypeError, AssertionError, ValueError) as error:
+            expected = "một thiết bị mà máy này có, ví dụ 'cpu'"
+            raise ValueError(f"device phải là {expected}; đã nhận {device!r}.") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ganlib import checks
 from ganlib.networks import SLOPE
 
 
@@ -24,9 +25,13 @@ class Mixture:
     parts: torch.Tensor
     uniform: bool = False
 
+    def __post_init__(self):
+        checks.positive("spread", self.spread)
+        checks.require(bool(self.centres.isfinite().all()), "mean", "một số hữu hạn", self.centres)
+
     def sample(self, n):
         """n points, (n, d). Raises ValueError (Vietnamese) if n is not at least 1."""
-        if not isinstance(n, int) or n < 1:
+        if isinstance(n, bool) or not checks.is_whole(n):
             raise ValueError(f"Số điểm cần lấy phải là số nguyên từ 1 trở lên; đã nhận {n!r}.")
         centres = self.centres[torch.randint(len(self.centres), (n,))]
         noise = 2 * torch.rand_like(centres) - 1 if self.uniform else torch.randn_like(centres)
@@ -35,6 +40,7 @@ class Mixture:
     def density(self, x):
         """p(x) of points x (n, d): float32 (n,); its integral over all x is 1. Raises ValueError."""
         d = self.centres.shape[1]
+        checks.tensor("x", x)
         if x.ndim != 2 or x.shape[1] != d:
             raise ValueError(f"density cần các điểm có kích thước (n, {d}); đã nhận {tuple(x.shape)}.")
         away = (x[:, None] - self.centres) / self.spread  # (n, c, d)
@@ -50,6 +56,10 @@ def coverage(points, data, enough=0.25):
     A point counts for the mode of its nearest centre, if it lies within 3 spreads of it (each coordinate
     within 1, where uniform). A mode is reached if it gets at least `enough` of its fair share of all points.
     """
+    checks.tensor("points", points)
+    checks.instance("data", data, Mixture, "một Mixture, ví dụ ganlib.toy.ring()")
+    d = data.centres.shape[1]
+    checks.require(points.ndim == 2 and points.shape[1] == d, "points", f"tensor (n, {d})", points)
     away = (points[:, None] - data.centres) / data.spread
     distance = away.abs().amax(2) if data.uniform else away.norm(dim=2)
     nearest, centre = distance.min(1)
@@ -64,11 +74,13 @@ def coverage(points, data, enough=0.25):
 
 def gaussian(mean=0.0, spread=1.0):
     """N(mean, spread²) on the line."""
+    checks.require(checks.is_number(mean), "mean", "một số hữu hạn", mean)
     return Mixture(torch.tensor([[float(mean)]]), spread, torch.zeros(1, dtype=torch.int64))
 
 
 def two_peaks(mean=1.5, spread=0.5):
     """Half N(−mean, spread²), half N(mean, spread²), on the line."""
+    checks.require(checks.is_number(mean), "mean", "một số hữu hạn", mean)
     return Mixture(torch.tensor([[-float(mean)], [float(mean)]]), spread, torch.arange(2))
 
 
@@ -99,6 +111,7 @@ def line(spread=0.1):
 
 def squares(side=1.0):
     """Two squares far apart, evenly filled: two modes, and nothing between them."""
+    checks.positive("side", side)
     return Mixture(torch.tensor([[-1.7, -1.7], [1.7, 1.7]]), side / 2, torch.arange(2), uniform=True)
 
 
@@ -110,6 +123,9 @@ SHAPES = {"ring": ring, "grid": grid, "moons": moons, "line": line, "squares": s
 
 def mlp(inputs, outputs, width=64, layers=2):
     """Hidden layers of `width` with LeakyReLU: a G (noise to points), or a D (points to one logit)."""
+    for name, value in (("inputs", inputs), ("outputs", outputs), ("width", width)):
+        checks.whole(name, value)
+    checks.whole("layers", layers, 0)
     sizes, stack = [inputs, *[width] * layers], []
     for wide_in, wide_out in zip(sizes, sizes[1:], strict=False):
         stack += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE)]
@@ -121,6 +137,9 @@ def mlp(inputs, outputs, width=64, layers=2):
 
 def edges(low, high, bins=400):
     """The edges of equal bins and their middles (bins, 1): where densities on the line are looked at."""
+    ok = checks.is_number(low) and checks.is_number(high) and low < high
+    checks.require(ok, "low và high", "hai số, low < high", (low, high))
+    checks.whole("bins", bins)
     x = torch.linspace(low, high, bins + 1)
     return x, ((x[1:] + x[:-1]) / 2)[:, None]
 
@@ -132,9 +151,15 @@ def density_of_G(G, x):
     Exact but for the grid of z: what N(0, 1) puts between two neighbouring z, G puts evenly between their
     images, wherever these lie.
     """
+    checks.require(callable(G), "G", "một mạng (n, 1) -> (n, 1)", G, TypeError)
+    checks.tensor("x", x)
+    checks.require(x.ndim == 1 and len(x) > 1, "x", "các mép (b + 1,), ví dụ edges(…)[0]", x)
     z = torch.linspace(-6, 6, 4001)
     mass = torch.distributions.Normal(0.0, 1.0).cdf(z.double()).diff()
-    ends = G(z[:, None])[:, 0].double()
+    try:
+        ends = G(z[:, None])[:, 0].double()
+    except (RuntimeError, IndexError, AttributeError) as error:
+        raise ValueError("G phải là một mạng đi từ (n, 1) đến (n, 1), ví dụ mlp(1, 1).") from error
     left, right = torch.minimum(ends[1:], ends[:-1]), torch.maximum(ends[1:], ends[:-1])
     share = (x.double()[:, None] - left) / (right - left).clamp(min=1e-9)  # of each piece below each edge
     below = share.clamp(0, 1) @ mass
@@ -146,6 +171,11 @@ def jsd(p, q, dx):
 
     ½ KL(p ‖ m) + ½ KL(q ‖ m), m = (p + q)/2 (Goodfellow et al. 2014, section 4.1).
     """
+    checks.tensor("p", p)
+    checks.tensor("q", q)
+    ok = p.ndim == 1 and p.shape == q.shape and bool((p >= 0).all() and (q >= 0).all())
+    checks.require(ok, "p và q", "hai dãy mật độ không âm, dài bằng nhau", (tuple(p.shape), tuple(q.shape)))
+    checks.positive("dx", dx)
     p, q = p.double(), q.double()
     middle = (p + q) / 2
     kl = [torch.xlogy(one, one / middle.clamp(min=1e-300)).sum() * dx for one in (p, q)]

@@ -1,0 +1,59 @@
+"""What a reader hands in, held against what is expected: one Vietnamese sentence, before any work is done."""
+
+import math
+from numbers import Integral, Real
+
+
+def require(true, name, expected, got, error=ValueError):
+    """Raises unless `true`: `name` must be what is `expected`, and what was `got` in a few words."""
+    if not true:
+        raise error(f"{name} phải là {expected}; đã nhận {brief(got)}.")
+
+
+def brief(value):
+    """A value in one short line; of an array or tensor its kind, type and shape."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"{type(value).__name__} {value.dtype} {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
+
+
+def is_whole(value, low=1, high=math.inf):
+    return isinstance(value, Integral) and low <= value <= high
+
+
+def is_number(value):
+    """A finite real number."""
+    return isinstance(value, Real) and math.isfinite(value)
+
+
+def whole(name, value, low=1, high=math.inf):
+    upper = "trở lên" if high == math.inf else f"đến {high}"
+    require(is_whole(value, low, high), name, f"số nguyên từ {low} {upper}", value)
+
+
+def positive(name, value):
+    require(is_number(value) and value > 0, name, "một số dương, ví dụ 0.0002", value)
+
+
+def widths(name, value):
+    ok = isinstance(value, tuple | list) and len(value) > 0 and all(is_whole(v, 1, 100_000) for v in value)
+    require(ok, name, "dãy số nguyên dương, mỗi số một lớp ẩn, ví dụ (512, 512)", value)
+
+
+def texts(name, value, count):
+    """`count` strings."""
+    ok = isinstance(value, tuple | list) and len(value) == count and all(isinstance(t, str) for t in value)
+    require(ok, name, f"dãy gồm đúng {count} chuỗi chữ", value)
+
+
+def tensor(name, value, expected="một tensor của PyTorch"):
+    """That it is a tensor whose numbers are at hand (and not on the device "meta")."""
+    import torch
+
+    require(isinstance(value, torch.Tensor), name, expected, value, TypeError)
+    require(value.device.type != "meta", name, "tensor có dữ liệu (thiết bị 'meta' thì không)", value)
+
+
+def instance(name, value, kind, expected):
+    require(isinstance(value, kind), name, expected, value, TypeError)
