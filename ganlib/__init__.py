@@ -77,9 +77,11 @@ def report(seed: int = 0, *names: str):
     else:
         device = torch.device("cpu")
         what = "cpu"
+    for name in names:
+        checks.instance("Tên gói", name, str, "chuỗi chữ, ví dụ 'matplotlib'")
     try:
         versions = [f"{name} {version(name)}" for name in ("torch", "torchvision", *names)]
-    except (PackageNotFoundError, TypeError, ValueError) as error:
+    except (PackageNotFoundError, ValueError) as error:
         raise ValueError(f"Một trong các gói {names} chưa được cài: hãy cài bằng pip install.") from error
     print("Phiên bản:", ", ".join([f"Python {platform.python_version()}", *versions]))
     print("Thiết bị:", what)

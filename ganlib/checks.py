@@ -47,6 +47,18 @@ def texts(name, value, count):
     require(ok, name, f"dãy gồm đúng {count} chuỗi chữ", value)
 
 
+def numbers(name, value):
+    """The sequence (list, array, tensor) of real numbers as a float64 array (n,); NaN may be among them."""
+    import numpy
+
+    try:
+        found = numpy.asarray(value, float)
+    except (TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise TypeError(f"{name} phải là dãy số; đã nhận {brief(value)}.") from error
+    require(found.ndim == 1, name, "dãy số", value)
+    return found
+
+
 def tensor(name, value, expected="một tensor của PyTorch"):
     """That it is a tensor whose numbers are at hand (and not on the device "meta")."""
     import torch

@@ -7,7 +7,6 @@ import base64
 import html
 import io
 import math
-from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -149,16 +148,13 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     panels = [("loss", [("loss_D", loss_D, D_COLOR, "-"), ("loss_G", loss_G, G_COLOR, "--")])]
     if D_x is not None or D_Gz is not None:
         panels += [("D trung bình", [("D(x)", D_x, REAL_COLOR, "-"), ("D(G(z))", D_Gz, G_COLOR, "--")])]
-    n = len(loss_D) if hasattr(loss_D, "__len__") else 0
+    n = len(checks.numbers("loss_D", loss_D))
     checks.require(total is None or checks.is_number(total), "total", "một số epoch", total)
     for name, values, *_ in (line for _, lines in panels for line in lines):
-        if n == 0 or not hasattr(values, "__len__") or len(values) != n:
+        numbers = checks.numbers(name, [] if values is None else values)
+        if n == 0 or len(numbers) != n:
             raise ValueError(f"{name}: cần số giá trị bằng số epoch của loss_D ({n}), và ít nhất là 1.")
-        try:
-            finite = np.isfinite(np.asarray(values, float)).all() and np.ndim(values) == 1
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name} phải là dãy số; đã nhận {checks.brief(values)}.") from error
-        if not finite:
+        if not np.isfinite(numbers).all():
             raise ValueError(f"{name} có giá trị NaN hoặc vô hạn, không vẽ được: xem lại lần huấn luyện này.")
     height = 3.9 if len(panels) == 1 else 6.3
     figure, frame = canvas(9, height)
@@ -195,11 +191,11 @@ def bars(panels, color=INK, digits=1, width=9.6, height=3.0):
 
     Values stand above their bars with so many `digits` after the point.
     """
-    for panel in panels if isinstance(panels, tuple | list) else [panels]:
-        ok = isinstance(panel, tuple | list) and len(panel) == 3 and isinstance(panel[0], str)
-        ok = ok and all(isinstance(part, tuple | list) and len(part) > 0 for part in map(list, panel[1:]))
-        ok = ok and all(isinstance(value, Real) and value != math.inf for value in panel[2])
+    for panel in panels if isinstance(panels, tuple | list) and len(panels) else [panels]:
+        ok = isinstance(panel, tuple | list) and len(panel) == 3 and hasattr(panel[1], "__len__")
         checks.require(ok, "panels", "dãy gồm các bộ ba (tên, các nhãn, các số)", panel)
+        values = checks.numbers(panel[0], panel[2])
+        checks.require(len(values) and not np.isinf(values).any(), panel[0], "dãy số hữu hạn", panel[2])
     figure, frame = canvas(width, height)
     counts = [len(labels) for _, labels, _ in panels]
     one = (width - 0.2) / (

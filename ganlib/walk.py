@@ -3,7 +3,7 @@
 import ipywidgets as widgets
 import torch
 
-from ganlib import figures
+from ganlib import checks, figures
 from ganlib.panels import show
 
 STEPS = 10  # of the strip, and of the slider from t = 0 to t = 1
@@ -16,6 +16,16 @@ def walk(G, z, names, paths):
     z: (n ≥ 2, latent_dim); names: one of each. paths: name -> function (a, b, t) -> noise, of a and b
     (1, latent_dim) and t from 0 to 1. Where no widget shows: a picture of the whole way along each path.
     """
+    checks.instance("G", G, torch.nn.Module, "một mạng sinh")
+    checks.tensor("z", z)
+    checks.require(z.ndim == 2 and len(z) >= 2, "z", "ít nhất hai vector nhiễu, (n, latent_dim)", z)
+    checks.texts("names (mỗi z một tên)", names, len(z))
+    checks.require(
+        isinstance(paths, dict) and paths and all(map(callable, paths.values())),
+        "paths",
+        "dict: tên -> hàm (a, b, t)",
+        paths,
+    )
     panel = Walk(G, z, names, paths)
     ways = ", ".join(f"đường {name}" for name in paths)
     show(panel.widget, f"Từ trên xuống: {ways}. Chạy ô này trong JupyterLab để tự đi.", *panel.pictures)

@@ -138,6 +138,9 @@ WORK = {  # what is called with the junk
     "density_of_G": lambda x: toy.density_of_G(x, torch.linspace(0, 1, 4)),
     "replay": panels.replay,
     "walk": lambda x: walk.walk(x, x, x, x),
+    "walk z": lambda x: walk.walk(G, x, ["a", "b"], {"thẳng": torch.lerp}),
+    "walk names": lambda x: walk.walk(G, torch.zeros(2, 8), x, {"thẳng": torch.lerp}),
+    "walk paths": lambda x: walk.walk(G, torch.zeros(2, 8), ["a", "b"], x),
 }
 
 
