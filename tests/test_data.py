@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import http.server
 import lzma
+import os
 import pickle
 import runpy
 import shutil
@@ -269,6 +270,80 @@ def test_mirror_with_other_content_is_not_believed(small, world, mirror):
     images = data.load("mnist")
     assert images.source == "sample" and mirror != []
     assert leftovers(world) == [] and not any((world / "cache" / "MNIST" / "raw").iterdir())
+
+
+def answer(status, headers, body):
+    """A server that answers every request so."""
+
+    class Answers(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(body)
+
+        do_HEAD = do_GET
+
+    return Answers
+
+
+LIES = {
+    "empty": (200, {"Content-Length": "0"}, b""),
+    "half": (200, {"Content-Length": "1000"}, b"half of it"),
+    "redirect": (302, {"Location": "/login"}, b""),  # to itself, for ever
+    "gone": (404, {}, b"<html>404</html>"),
+    "busy": (503, {"Retry-After": "3600"}, b""),
+    "bomb": (200, {"Content-Encoding": "gzip"}, gzip.compress(bytes(10**6))),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_mirror_that_lies_is_not_believed_and_costs_seconds(world, serve, lie):
+    serve(answer(*LIES[lie]))
+    start = time.perf_counter()
+    images = data.load("mnist")
+    assert images.source == "sample" and ("tải về không" in images.message or "không nối" in images.message)
+    assert time.perf_counter() - start < 10 and leftovers(world) == []
+
+
+def in_other_processes(count, work):
+    """`work` in so many processes at once; what each returned, as text."""
+    pipes = []
+    for _ in range(count):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            try:
+                os.write(write, str(work()).encode())
+            finally:
+                os._exit(0)
+        os.close(write)
+        pipes.append(read)
+    said = [os.read(read, 1000).decode() for read in pipes]
+    for read in pipes:
+        os.close(read)
+        os.wait()
+    return said
+
+
+def test_notebooks_that_download_at_once_into_one_cache(small, world, mirror):
+    """However they meet, each gets the whole set; nobody finds half of it."""
+    for _ in range(5):
+        said = in_other_processes(4, lambda: data.load("mnist").source)
+        assert set(said) <= {"download", "cache"} and "download" in said
+        assert leftovers(world) == [] and data.load("mnist").source == "cache"
+        shutil.rmtree(world / "cache")
+
+
+def test_a_download_that_was_killed_is_thrown_away_and_begun_again(small, world, mirror):
+    torn = world / "cache" / ".download-killed"
+    torn.mkdir(parents=True)
+    (torn / "half").write_bytes(b"half")
+    assert data.load("mnist").source == "download" and torn.exists()  # it may be another's, at work now
+    shutil.rmtree(world / "cache" / "MNIST")
+    os.utime(torn, (0, 0))
+    assert data.load("mnist").source == "download" and not torn.exists()
 
 
 # --- bad input ---
