@@ -3,6 +3,8 @@
 import math
 from numbers import Integral, Real
 
+HUGE = 10**9  # no count of anything here comes near
+
 
 def require(true, name, expected, got, error=ValueError):
     """Raises unless `true`: `name` must be what is `expected`, and what was `got` in a few words."""
@@ -18,17 +20,17 @@ def brief(value):
     return text if len(text) <= 80 else f"{text[:60]}… ({type(value).__name__})"
 
 
-def is_whole(value, low=1, high=math.inf):
+def is_whole(value, low=1, high=HUGE):
     return isinstance(value, Integral) and low <= value <= high
 
 
 def is_number(value):
     """A finite real number."""
-    return isinstance(value, Real) and math.isfinite(value)
+    return isinstance(value, Real) and abs(value) < (math.inf if isinstance(value, float) else 2**63)
 
 
-def whole(name, value, low=1, high=math.inf):
-    upper = "trở lên" if high == math.inf else f"đến {high}"
+def whole(name, value, low=1, high=HUGE):
+    upper = "trở lên" if high == HUGE else f"đến {high}"
     require(is_whole(value, low, high), name, f"số nguyên từ {low} {upper}", value)
 
 

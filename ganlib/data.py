@@ -111,7 +111,7 @@ class Images:
         """The images at `indices`: float32 (m, 1, 28, 28) in [-1, 1], bit for bit what `dataset` gives."""
         try:
             return to_float(self.pixels[indices])
-        except (IndexError, TypeError) as error:
+        except (IndexError, TypeError, ValueError, RuntimeError) as error:
             expected = f"số thứ tự của ảnh, từ 0 đến {len(self) - 1}"
             raise ValueError(f"indices phải là {expected}; đã nhận {checks.brief(indices)}.") from error
 
@@ -141,7 +141,7 @@ def cache_folder():
 
 def _open(name, train, transform):
     """(torchvision data set, source, Vietnamese message) from the first source that has the images."""
-    if name not in NAMES:
+    if not isinstance(name, str) or name not in NAMES:
         raise DataError(f"Không có bộ dữ liệu tên {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'.")
     kind, named = KINDS[name], os.environ.get("GANLIB_DATA")
     root = Path(named).expanduser() if named else cache_folder()

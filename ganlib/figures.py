@@ -50,10 +50,10 @@ def as_pixels(images):
     """Images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8, as an (n, 28, 28) uint8 array."""
     if hasattr(images, "detach"):
         checks.tensor("Ảnh", images)
-        images = images.detach().cpu().numpy()
+        images = images.detach().cpu()
     try:
         images = np.asarray(images)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"Cần các ảnh (tensor, mảng NumPy); đã nhận {checks.brief(images)}.") from error
     if images.ndim == 4 and images.shape[1] == 1:
         images = images[:, 0]
@@ -99,7 +99,7 @@ def grid_pixels(images, columns=None):
 
 def grid_png(images, columns=None, scale=2):
     """grid_pixels as PNG bytes, each pixel scale × scale: no matplotlib, so fast enough for live pictures."""
-    checks.whole("scale", scale)
+    checks.whole("scale", scale, 1, 100)
     grid = grid_pixels(images, columns).repeat(scale, 0).repeat(scale, 1)
     file = io.BytesIO()
     Image.fromarray(grid).save(file, "PNG", compress_level=1)

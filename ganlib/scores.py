@@ -199,7 +199,7 @@ def save_classifiers(classifiers, path=CLASSIFIERS):
 
 def load_classifier(name, path=CLASSIFIERS):
     """The shipped Classifier of "mnist" or "fashion", in eval mode. Raises data.DataError (Vietnamese)."""
-    if name not in data.NAMES:
+    if not isinstance(name, str) or name not in data.NAMES:
         raise data.DataError(
             f"Không có bộ phân lớp {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'."
         )

@@ -52,7 +52,7 @@ class Settings:
         ok = isinstance(self.betas, tuple | list) and len(self.betas) == 2
         ok = ok and all(checks.is_number(beta) and 0 <= beta < 1 for beta in self.betas)
         require(ok, "betas", "hai số từ 0 đến dưới 1, ví dụ (0.5, 0.999)")
-        require(self.loss in LOSSES, "loss", " hoặc ".join(map(repr, LOSSES)))
+        require(isinstance(self.loss, str) and self.loss in LOSSES, "loss", " hoặc ".join(map(repr, LOSSES)))
 
 
 # The textbook recipe, one argument away: train(images, **PLAIN).
@@ -156,7 +156,7 @@ class State:
 
 def adam(network, lr, betas):
     """Adam in one fused call over all parameters (see notebook 04, "Vì sao nhanh?")."""
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=tuple(map(float, betas)), fused=True)
 
 
 def bf16_twin(network, optimizer):
@@ -200,12 +200,12 @@ def choose_device(device=None):
 
 def choose_precision(precision, device):
     """The precision named; for "auto" bf16 where the device has instructions for it (else it is slower)."""
-    if precision == "auto":
+    if isinstance(precision, str) and precision == "auto":
         if device.type == "cuda":
             return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
         can = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" else {}
         return "bf16" if can.get("avx512_bf16") or can.get("amx_bf16") else "fp32"
-    if precision not in ("fp32", "bf16"):
+    if not isinstance(precision, str) or precision not in ("fp32", "bf16"):
         raise ValueError(f"precision phải là 'auto', 'fp32' hoặc 'bf16'; đã nhận {precision!r}.")
     return precision
 

@@ -31,7 +31,7 @@ class Mixture:
 
     def sample(self, n):
         """n points, (n, d). Raises ValueError (Vietnamese) if n is not at least 1."""
-        if isinstance(n, bool) or not checks.is_whole(n):
+        if isinstance(n, bool) or not checks.is_whole(n, 1, 10**8):
             raise ValueError(f"Số điểm cần lấy phải là số nguyên từ 1 trở lên; đã nhận {n!r}.")
         centres = self.centres[torch.randint(len(self.centres), (n,))]
         noise = 2 * torch.rand_like(centres) - 1 if self.uniform else torch.randn_like(centres)
@@ -41,8 +41,10 @@ class Mixture:
         """p(x) of points x (n, d): float32 (n,); its integral over all x is 1. Raises ValueError."""
         d = self.centres.shape[1]
         checks.tensor("x", x)
-        if x.ndim != 2 or x.shape[1] != d:
-            raise ValueError(f"density cần các điểm có kích thước (n, {d}); đã nhận {tuple(x.shape)}.")
+        if x.ndim != 2 or x.shape[1] != d or not x.is_floating_point():
+            raise ValueError(
+                f"density cần các điểm (số thực) có kích thước (n, {d}); đã nhận {tuple(x.shape)}."
+            )
         away = (x[:, None] - self.centres) / self.spread  # (n, c, d)
         if self.uniform:
             return (away.abs() <= 1).all(2).float().mean(1) / (2 * self.spread) ** d
@@ -59,7 +61,8 @@ def coverage(points, data, enough=0.25):
     checks.tensor("points", points)
     checks.instance("data", data, Mixture, "một Mixture, ví dụ ganlib.toy.ring()")
     d = data.centres.shape[1]
-    checks.require(points.ndim == 2 and points.shape[1] == d, "points", f"tensor (n, {d})", points)
+    ok = points.ndim == 2 and points.shape[1] == d and points.is_floating_point()
+    checks.require(ok, "points", f"tensor (n, {d})", points)
     away = (points[:, None] - data.centres) / data.spread
     distance = away.abs().amax(2) if data.uniform else away.norm(dim=2)
     nearest, centre = distance.min(1)
@@ -124,8 +127,8 @@ SHAPES = {"ring": ring, "grid": grid, "moons": moons, "line": line, "squares": s
 def mlp(inputs, outputs, width=64, layers=2):
     """Hidden layers of `width` with LeakyReLU: a G (noise to points), or a D (points to one logit)."""
     for name, value in (("inputs", inputs), ("outputs", outputs), ("width", width)):
-        checks.whole(name, value)
-    checks.whole("layers", layers, 0)
+        checks.whole(name, value, 1, 100_000)
+    checks.whole("layers", layers, 0, 1000)
     sizes, stack = [inputs, *[width] * layers], []
     for wide_in, wide_out in zip(sizes, sizes[1:], strict=False):
         stack += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE)]
@@ -139,7 +142,7 @@ def edges(low, high, bins=400):
     """The edges of equal bins and their middles (bins, 1): where densities on the line are looked at."""
     ok = checks.is_number(low) and checks.is_number(high) and low < high
     checks.require(ok, "low và high", "hai số, low < high", (low, high))
-    checks.whole("bins", bins)
+    checks.whole("bins", bins, 1, 10**7)
     x = torch.linspace(low, high, bins + 1)
     return x, ((x[1:] + x[:-1]) / 2)[:, None]
 

@@ -85,6 +85,7 @@ def test_with_dropout_the_curves_lie_within_the_spread_over_seeds(tmp_path):
         assert away.max() < 3
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_run_and_what_was_reached_goes_on(tmp_path):
     out = tmp_path / "two"
     process = both(words(out, 30, "--precision", "fp32"), wait=False)
