@@ -178,7 +178,8 @@ def known_names():
         data, targets = PIXELS, IMAGES.labels
 
     def checked(name):
-        return (Few, "cache", "") if name in data.NAMES else real(name, True, None)
+        good = isinstance(name, str) and name in data.NAMES
+        return (Few, "cache", "") if good else real(name, True, None)
 
     data._open_checked = checked
     yield

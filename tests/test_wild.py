@@ -7,12 +7,16 @@ import os
 import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path, PureWindowsPath
 
 import nbformat
 import pytest
+from conftest import wait_for
 from nbclient import NotebookClient
 from test_properties import is_vietnamese
 
@@ -148,3 +152,58 @@ def test_windows_separators():
         for line in text.splitlines():  # a text file is UTF-8 on Windows too
             assert not re.search(r"(read_text|write_text|open)\(\)", line), (module.name, line)
     assert data.ASSETS.is_absolute()
+
+
+# --------------------------------------------------------------------------------------- Jupyter itself
+
+
+@pytest.mark.slow
+def test_the_readme_s_command_serves_on_localhost_with_a_token(tmp_path):
+    """`jupyter lab notebooks` as it stands: other addresses reach nothing, and no token no answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", str(ROOT / "notebooks"), "--no-browser", f"--port={port}"]
+    command += ["--allow-root"] * (sys.platform != "win32" and os.geteuid() == 0)
+    folders = {name: str(tmp_path) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "HOME")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    server = subprocess.Popen(command, env=environment | folders, stderr=subprocess.PIPE, text=True)
+    try:
+        said = ""
+        while "token=" not in said:
+            line = server.stderr.readline()
+            assert line, said
+            said += line
+        address, token = re.search(r"http://(\S+?)/lab\S*\?token=(\w+)", said).groups()
+        assert address in (f"localhost:{port}", f"127.0.0.1:{port}") and len(token) >= 32
+        contents = f"http://{address}/api/contents"
+        wait_for(f"http://{address}/api/status?token={token}", server, tmp_path / "log")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(contents, timeout=20)
+        assert refused.value.code == 403
+        with urllib.request.urlopen(f"{contents}?token={token}", timeout=20) as page:
+            assert page.status == 200
+        others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+        for other in others - {"127.0.0.1", "127.0.1.1"}:
+            with pytest.raises(OSError):
+                socket.create_connection((other, port), timeout=2)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_nothing_turns_a_protection_of_jupyter_off():
+    """The README speaks of root in a container alone, and says what must stay; nothing is configured."""
+    off = r"(token|password)=['\"]{2}|disable_check_xsrf|allow_(origin|unauthenticated)|ip=(0\.0\.0\.0|\*)"
+    texts = [ROOT / "README.md", *(ROOT / "ganlib").glob("*.py"), *NOTEBOOKS, ROOT / ".ci" / "run"]
+    assert [path.name for path in texts if re.search(off, path.read_text(encoding="utf-8"))] == []
+    assert not list(ROOT.glob("**/jupyter*config*"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "jupyter lab password",
+        "--certfile",
+        "tường lửa",
+        "JupyterHub",
+        "đừng bao giờ để token rỗng",
+    ):
+        assert words in readme
