@@ -10,6 +10,7 @@ import sys
 from html import unescape
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -74,6 +75,9 @@ def differences(one, two):
     return apart.mean(), blocks.max()
 
 
+@pytest.mark.skipif(
+    matplotlib.__version_info__ < (3, 11, 2), reason="matplotlib cũ hơn đặt chữ khác đi vài điểm ảnh"
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_committed_picture_is_what_is_drawn(drawn, name):
     mean, block = differences(drawn / name, IMAGES / name)

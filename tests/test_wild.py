@@ -70,7 +70,7 @@ def test_two_at_once_in_a_folder_with_spaces_and_marks(path, tmp_path):
     shutil.copy(ROOT / "pyproject.toml", project)
     (project / "notebooks").mkdir()
     copy = shutil.copy(path, project / "notebooks")
-    command = [sys.executable, "-m", "jupyter", "nbconvert", "--to", "notebook", "--execute", str(copy)]
+    command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", str(copy)]
     environment = os.environ | {"PYTHONPATH": str(project)}
     both = [
         subprocess.Popen([*command, "--output", f"{i}.ipynb"], env=environment, stderr=subprocess.PIPE)
