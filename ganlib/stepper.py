@@ -58,7 +58,7 @@ STOPS = {stop.key: stop for stop in (
     Stop("5a", 5, "G", "Hỏi D về G(z), tính loss_G", "D(G(z)) trung bình = {v.before.mean_Gz:.3f}, loss_G = "
          "{v.loss:.4f}. Lần này G(z) mang đồ thị tính toán: gradient sẽ về được đến θ_g."),
     Stop("5b", 5, "G", "Tính gradient của loss_G", "Gradient đã xuyên qua D về đến G: ‖∇θ_g‖ = {v.G.norm}. "
-         "Của θ_d là {v.D.norm}: D đã khoá, chỉ cho gradient đi qua. Chưa trọng số nào dịch chuyển."),
+         "Của θ_d là {v.D.norm}: D chỉ cho gradient đi qua. Chưa trọng số nào dịch chuyển."),
     Stop("5c", 5, "G", "Cập nhật θ_g", "θ_g vừa dịch đi ‖Δθ_g‖ = {v.G.moved:.4g}; D giữ nguyên, ‖Δθ_d‖ = "
          "{v.D.moved:g}. Trên chính những z ấy, D(G(z)): {v.before.mean_Gz:.3f} → {v.after.mean_Gz:.3f}. "
          "Bước 6: xong vòng lặp {v.iteration}, lặp lại từ bước 1."),

@@ -43,7 +43,8 @@ class Walk:
         way = WIDE | {"readout": False, "layout": {"width": "704px"}}
         self.t = widgets.FloatSlider(0, min=0, max=1, step=1 / (2 * STEPS), description="t", **way)
         self.text, self.here, self.strip = widgets.HTML(), widgets.Image(), widgets.Image()
-        self.here.layout, self.strip.layout = {"width": "192px"}, {"width": "704px"}
+        self.here.layout = {"width": "192px", "margin": "0 12px 0 0"}
+        self.strip.layout.width = "704px"
         row = widgets.HBox([self.start, self.end, self.path])
         here = widgets.HBox([self.here, widgets.VBox([self.t, self.text, self.strip])])
         self.widget = widgets.VBox([row, here], layout={"max_width": "1000px"})
