@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import html
+import threading
 import time
 
 import ipywidgets as widgets
@@ -12,6 +13,8 @@ from ganlib import figures
 from ganlib.record import Record
 
 FRAME = 0.045  # seconds from one frame of a film to the next: over 20 a second, where the machine is free
+ALONE = threading.RLock()  # JupyterLab may hand one click to this thread and the next one to another
+LOSSES = {"−log D(G(z))": "non_saturating", "log(1 − D(G(z)))": "minimax"}  # of G, as a menu names them
 COLORS = (figures.D_COLOR, figures.G_COLOR, figures.REAL_COLOR, figures.G_COLOR)  # of the curves below
 
 
@@ -30,6 +33,21 @@ def img(png, alt, size):
     """The picture as an HTML tag that carries it; size: its attribute width or style."""
     source = "data:image/png;base64," + base64.b64encode(png).decode("ascii")
     return f'<img alt="{html.escape(alt)}" {size} src="{source}">'
+
+
+def buttons(click, *rows):
+    """{name: Button} of rows (name, words, tip, action): pressed, each calls click(action)."""
+    made = {}
+    for name, words, tip, action in rows:
+        made[name] = widgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
+        made[name].on_click(lambda _button, action=action: click(action))
+    return made
+
+
+def choice(kind, words, width, value, **options):
+    """A widget of that kind, so many pixels wide with its words."""
+    options |= {"style": {"description_width": "initial"}, "layout": {"width": f"{width}px"}}
+    return kind(description=words, value=value, **options)
 
 
 def replay(record):
@@ -115,14 +133,15 @@ class Replay:
         self.text.value = f'<span style="{style}">{words}</span>'
 
     def moved(self, change):
-        if self.task and change.new != self.played:
-            self.pause()  # somebody took the slider to look at an epoch
-        self.draw(change.new)
+        with ALONE:
+            if self.task and change.new != self.played:
+                self.pause()  # somebody took the slider to look at an epoch
+            self.draw(change.new)
 
     def play_or_pause(self, _button):
-        if self.task:
-            self.pause()
-        else:
+        with ALONE:
+            if self.task:
+                return self.pause()
             self.button.description, self.button.icon = "Tạm dừng", "pause"
             self.task = asyncio.get_running_loop().create_task(self.play())
 

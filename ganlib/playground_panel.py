@@ -1,20 +1,17 @@
 """The playground's panel: the live picture, the buttons, the sliders."""
 
 import asyncio
-import threading
 import time
 
 import ipywidgets as widgets
 
-from ganlib.panels import show
+from ganlib.panels import ALONE, LOSSES, buttons, choice, show
 from ganlib.playground import Playground
 from ganlib.toy_figures import Scene
 
 LEARN = 0.04  # seconds of learning between two drawings, at most
-ALONE = threading.RLock()  # JupyterLab may hand one click to this thread and the next one to another
 SHAPES = {"vòng tám đốm": "ring", "lưới 25 đốm": "grid", "hai vành trăng": "moons",
           "đường thẳng": "line", "hai ô vuông xa nhau": "squares"}  # fmt: skip
-LOSSES = {"−log D(G(z))": "non_saturating", "log(1 − D(G(z)))": "minimax"}
 SPEEDS = {"từng vòng": 1, "vừa": 5, "nhanh": 50}  # iterations between two drawings, if LEARN allows
 NOT_FINITE = "Loss không còn là số hữu hạn: tốc độ học quá lớn. Hãy kéo nhỏ lại, rồi bấm Làm lại."
 
@@ -36,23 +33,17 @@ class Panel:
 
     def __init__(self, shape="ring", **settings):
         first = Playground(shape, **settings)
-        self.task, self.buttons, self.line = None, {}, widgets.HTML()
+        self.task, self.line = None, widgets.HTML()
         self.picture = widgets.Image(format="png", layout={"width": "1080px"})
-        for name, words, tip, action in (
+        self.buttons = buttons(
+            self.click,
             ("run", "Chạy", "Chạy liên tục; bấm lần nữa để dừng", self.begin),
             ("D", "D đi một bước", "Bước 1 và 2 của Thuật toán 1", lambda: self.machine.step_D()),
             ("G", "G đi một bước", "Bước 4 và 5 của Thuật toán 1", lambda: self.machine.step_G()),
             ("one", "Một vòng lặp", "D đi đủ k bước, rồi G đi một bước", lambda: self.machine.iteration()),
             ("restart", "Làm lại", "Hai mạng mới, từ seed đang ghi trên bảng", self.restart),
-        ):
-            self.buttons[name] = widgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
-            self.buttons[name].on_click(lambda _button, action=action: self.click(action))
+        )
         self.buttons["run"].button_style = "primary"
-
-        def choice(kind, words, width, value, **options):
-            options |= {"style": {"description_width": "initial"}, "layout": {"width": f"{width}px"}}
-            return kind(description=words, value=value, **options)
-
         menu, slider, rate = widgets.Dropdown, widgets.FloatLogSlider, {"min": -5, "max": -1, "step": 0.1}
         s, number, most = first.state.settings, widgets.BoundedIntText, 10**9
         self.anew = {  # begins a new run

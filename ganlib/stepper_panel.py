@@ -1,12 +1,11 @@
 """The stepper's panel: the sheet of a View, buttons that move the machine, choices for the next run."""
 
 import asyncio
-import threading
 import time
 
 import ipywidgets as widgets
 
-from ganlib.panels import show
+from ganlib.panels import ALONE, LOSSES, buttons, choice, show
 from ganlib.state import Settings
 from ganlib.stepper import SITUATIONS, Stepper
 from ganlib.stepper_sheet import STYLE, picture, sheet
@@ -14,7 +13,6 @@ from ganlib.writeup import SETS
 
 FRAME = 0.08  # seconds between two drawings while it runs: 12 a second
 RUN = 100  # iterations of the long run
-ALONE = threading.RLock()  # JupyterLab may hand one click to this thread and the next one to another
 
 
 def stepper(data="mnist", **settings):
@@ -35,33 +33,26 @@ class Panel:
 
     def __init__(self, data="mnist", **settings):
         self.machine = m = Stepper(data, **settings)
-        self.task, self.message, self.sheet, self.buttons = None, "", widgets.HTML(), {}
-        for name, words, tip, action in (
+        self.task, self.message, self.sheet = None, "", widgets.HTML()
+        self.buttons = buttons(
+            self.click,
             ("back", "Lùi lại", "Về điểm dừng ngay trước", m.back),
             ("step", "Bước tiếp", "Làm một dòng của thuật toán", m.step),
             ("half", "Chạy hết nửa vòng", "Đến khi D đi đủ k bước, hoặc G đi một bước", m.finish_half),
             ("iteration", "Chạy hết vòng", "Đến khi G đi xong bước của vòng lặp này", m.finish_iteration),
             ("run", "", f"Chạy {RUN} vòng lặp; bấm lần nữa để dừng", self.begin),
             ("restart", "Làm lại", "Bắt đầu lại từ seed, với các lựa chọn đang ghi trên bảng", self.restart),
-        ):
-            self.buttons[name] = widgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
-            self.buttons[name].on_click(lambda _button, action=action: self.click(action))
+        )
         self.buttons["step"].button_style = "primary"
-
-        def choice(kind, words, width, value, **options):
-            options |= {"style": {"description_width": "initial"}, "layout": {"width": f"{width}px"}}
-            return kind(description=words, value=value, **options)
-
         s, text, menu = m.state.settings, widgets.Text, widgets.Dropdown
         what_if = [(one.name, key) for key, one in SITUATIONS.items()]
-        losses = [("−log D(G(z))", "non_saturating"), ("log(1 − D(G(z)))", "minimax")]
         images = [(words, key) for key, words in SETS.items()]
         self.choices = {
             "situation": choice(menu, "Nếu như", 330, "normal", options=what_if),
             "k": choice(menu, "k", 75, s.k, options=sorted({*range(1, 6), s.k})),
             "lr_D": choice(text, "lr_D", 140, str(s.lr_D), continuous_update=False),
             "lr_G": choice(text, "lr_G", 140, str(s.lr_G), continuous_update=False),
-            "loss": choice(menu, "loss của G", 250, s.loss, options=losses),
+            "loss": choice(menu, "loss của G", 250, s.loss, options=LOSSES.items()),
             "data": choice(menu, "ảnh", 180, data, options=images),
             "seed": choice(text, "seed", 130, str(s.seed), continuous_update=False),
         }

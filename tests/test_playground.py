@@ -14,8 +14,9 @@ from PIL import Image
 
 from ganlib import playground_panel
 from ganlib.algorithm import LOSSES_G, loss_G, update_D, update_G
+from ganlib.panels import LOSSES
 from ganlib.playground import Playground
-from ganlib.playground_panel import LOSSES, NOT_FINITE, SHAPES, SPEEDS, Panel
+from ganlib.playground_panel import NOT_FINITE, SHAPES, SPEEDS, Panel
 from ganlib.toy import SHAPES as KNOWN
 from ganlib.toy_figures import Scene
 
