@@ -45,11 +45,14 @@ def measure(name, settings):
     held_out, classifier = images.pixels[SPLIT:], scores.load_classifier(name)
     for epoch in train(first, EPOCHS, **settings):
         print(" ", epoch, flush=True)
-    x = draw(epoch.state.sampler())
+    return {"data": name} | score(draw(epoch.state.sampler()), held_out, classifier, epoch)
+
+
+def score(x, held_out, classifier, epoch):
+    """The rounded scores of samples x (n, 28, 28) in [0, 1] against images that no row trained on."""
     likelihood = scores.parzen(x, held_out, held_out)
     shares, real = scores.class_shares(x, classifier), scores.class_shares(held_out, classifier)
     return {
-        "data": name,
         "parzen": round(likelihood.mean, 1),
         "parzen_se": round(likelihood.standard_error, 1),
         "sigma": round(likelihood.sigma, 3),

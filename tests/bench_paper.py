@@ -15,12 +15,13 @@ import sys
 from dataclasses import replace
 
 import torch
+from bench_choices import SPLIT, score
 from torch import nn
 
 from ganlib import data, networks, scores
 from ganlib.algorithm import start, train
 
-EPOCHS, SPLIT, SAMPLES, ROOM = 10, 50_000, 10_000, math.sqrt(3)
+EPOCHS, SAMPLES, ROOM = 10, 10_000, math.sqrt(3)
 FILE = data.ASSETS / "paper.json"
 SGD = {"lr_D": 0.1, "lr_G": 0.1}
 
@@ -96,17 +97,7 @@ def measure(sgd=False, uniform_noise=False, G=None, D=None, **settings):
     z = uniform(SAMPLES, random) if uniform_noise else torch.randn(SAMPLES, 100, generator=random)
     with torch.no_grad():
         x = (state.sampler()(z) + 1) / 2
-    likelihood = scores.parzen(x, held_out, held_out)
-    shares, real = scores.class_shares(x, classifier), scores.class_shares(held_out, classifier)
-    return {
-        "parzen": round(likelihood.mean, 1),
-        "parzen_se": round(likelihood.standard_error, 1),
-        "sigma": round(likelihood.sigma, 3),
-        "frechet": round(scores.frechet(x, held_out, classifier), 2),
-        "sure": round(scores.sure_share(x, classifier), 3),
-        "kl": round(scores.kl(shares, real), 4),
-        "loss_D": round(epoch.loss_D, 3),
-    }
+    return score(x, held_out, classifier, epoch)
 
 
 def main():

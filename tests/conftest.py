@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 import nbformat
 import pytest
+from refresh_notebooks import clean
 
 VIEWPORT = {"width": 1280, "height": 720}  # a projector's
 SETTINGS = {
@@ -62,7 +63,8 @@ class Lab:
         return path
 
     def open(self, path):
-        """Open a notebook of `root` and wait for its kernel."""
+        """Open a notebook of `root`, from now on `path`, and wait for its kernel."""
+        self.path = path
         self.page.goto(self.url.format(f"lab/tree/{path.name}") + "&reset")
         self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=60_000)
 
@@ -74,6 +76,15 @@ class Lab:
         self.page.evaluate(
             "async ([name, a]) => { await window.jupyterapp.commands.execute(name, a) }", [name, arguments]
         )
+
+    def reopen(self):
+        """Save the notebook `path`, make it what a refresh stores, and open that."""
+        self.command("docmanager:save")
+        notebook = nbformat.read(self.path, as_version=4)
+        clean(notebook, "")
+        saved = self.root / "saved.ipynb"
+        nbformat.write(notebook, saved)
+        self.open(saved)
 
     def errors(self):
         """What the cells wrote as an error or a warning, and what failed in the page."""

@@ -2,11 +2,9 @@
 
 import re
 
-import nbformat
 import pytest
 from conftest import KERNEL
 from playwright.sync_api import expect
-from refresh_notebooks import clean
 
 pytestmark = pytest.mark.slow
 
@@ -33,14 +31,14 @@ def replay(lab, make_record):
     lab.command(RUN_ALL)
     assert lab.errors() == []
     expect(lab.page.locator(".ganlib-replay")).to_have_count(2)
-    return Panel(lab, path)
+    return Panel(lab)
 
 
 class Panel:
     """Where the parts of the first panel are in the page."""
 
-    def __init__(self, lab, path):
-        self.lab, self.page, self.path = lab, lab.page, path
+    def __init__(self, lab):
+        self.lab, self.page = lab, lab.page
         self.whole = self.page.locator(".ganlib-replay").first
         self.grid = self.whole.locator("img.widget-image")
         self.slider = self.whole.get_by_role("slider")
@@ -136,12 +134,7 @@ def test_run_again_and_restarted(replay):
 
 
 def test_the_saved_notebook_shows_pictures(replay):
-    replay.lab.command("docmanager:save")
-    notebook = nbformat.read(replay.path, as_version=4)
-    clean(notebook, "")
-    saved = replay.lab.root / "saved.ipynb"
-    nbformat.write(notebook, saved)
-    replay.lab.open(saved)
+    replay.lab.reopen()
     pictures = replay.page.locator(".jp-OutputArea img")
     expect(pictures).to_have_count(4)
     for picture, start in zip(pictures.all(), ("36 ảnh", "Đường cong") * 2, strict=True):

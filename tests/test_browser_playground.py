@@ -2,11 +2,9 @@
 
 import re
 
-import nbformat
 import pytest
 from conftest import KERNEL
 from playwright.sync_api import expect
-from refresh_notebooks import clean
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +20,7 @@ COUNT_FRAMES = """image => {
 def playground(lab):
     """A playground in a notebook, on a screen without the file browser."""
     setup = "import torch; torch.set_num_threads(1); from ganlib.playground_panel import playground"
-    lab.path = lab.write("06.ipynb", setup, "playground()")
-    lab.open(lab.path)
+    lab.open(lab.write("06.ipynb", setup, "playground()"))
     lab.command("application:toggle-left-area")
     lab.command(RUN_ALL)
     assert lab.errors() == []
@@ -101,12 +98,7 @@ def test_run_again_and_restarted(playground):
 
 def test_the_saved_notebook_shows_a_picture(playground):
     lab = playground.lab
-    lab.command("docmanager:save")
-    notebook = nbformat.read(lab.path, as_version=4)
-    clean(notebook, "")
-    saved = lab.root / "saved.ipynb"
-    nbformat.write(notebook, saved)
-    lab.open(saved)
+    lab.reopen()
     picture = lab.page.locator(".jp-OutputArea img")
     expect(picture).to_have_count(1)
     assert picture.get_attribute("alt").startswith("Sân chơi sau 300 vòng lặp")

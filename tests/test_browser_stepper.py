@@ -2,11 +2,9 @@
 
 import re
 
-import nbformat
 import pytest
 from conftest import KERNEL
 from playwright.sync_api import expect
-from refresh_notebooks import clean
 
 from ganlib.stepper import STOPS
 
@@ -35,8 +33,7 @@ TOO_WIDE = """panel => [...panel.querySelectorAll('.gs-card, .gs-row, .gs-line, 
 @pytest.fixture
 def stepper(lab):
     """The first of two panels in a notebook, on a screen without the file browser."""
-    lab.path = lab.write("03.ipynb", "from ganlib.stepper_panel import stepper", "stepper()", "stepper(m=10)")
-    lab.open(lab.path)
+    lab.open(lab.write("03.ipynb", "from ganlib.stepper_panel import stepper", "stepper()", "stepper(m=10)"))
     lab.command("application:toggle-left-area")
     lab.command(RUN_ALL)
     assert lab.errors() == []
@@ -149,12 +146,7 @@ def test_run_again_and_restarted(stepper):
 
 def test_the_saved_notebook_shows_a_picture(stepper):
     lab = stepper.lab
-    lab.command("docmanager:save")
-    notebook = nbformat.read(lab.path, as_version=4)
-    clean(notebook, "")
-    saved = lab.root / "saved.ipynb"
-    nbformat.write(notebook, saved)
-    lab.open(saved)
+    lab.reopen()
     pictures = lab.page.locator(".jp-OutputArea img")
     expect(pictures).to_have_count(2)
     for picture in pictures.all():
