@@ -118,16 +118,12 @@ TYPES = {
 
 def parser():
     """The whole command line; a setting that is not given is absent from what it parses."""
-    main = Parser(
-        prog="python -m ganlib", description="Huấn luyện GAN, chấm điểm, vẽ hình: không cần notebook."
-    )
+    about = "Huấn luyện GAN, chấm điểm, vẽ hình: không cần notebook."
+    main = Parser(prog="python -m ganlib", description=about)
     commands = main.add_subparsers(required=True, metavar="train | figures | score", title="việc")
 
-    train = commands.add_parser(
-        "train",
-        help="huấn luyện và ghi lại thành một tệp",
-        description="Huấn luyện và ghi lại thành một tệp.",
-    )
+    about = "Huấn luyện và ghi lại thành một tệp."
+    train = commands.add_parser("train", help="huấn luyện và ghi lại thành một tệp", description=about)
     train.add_argument("name", choices=data.NAMES, metavar="mnist|fashion", help="bộ ảnh để học")
     train.add_argument("--out", required=True, type=Path, metavar="FILE", help="tệp kết quả (.safetensors)")
     train.add_argument("--epochs", type=at_least(1), default=100, metavar="N", help="số epoch (mặc định 100)")
@@ -156,9 +152,8 @@ def parser():
     draw.add_argument("--out", required=True, type=Path, metavar="DIR", help="thư mục chứa hình")
     draw.set_defaults(do=do_figures)
 
-    score = commands.add_parser(
-        "score", help="chấm điểm", description="Chấm điểm 10,000 mẫu của một bản ghi."
-    )
+    about = "Chấm điểm 10,000 mẫu của một bản ghi."
+    score = commands.add_parser("score", help="chấm điểm", description=about)
     score.add_argument("file", type=Path, metavar="FILE", help="bản ghi mà lệnh train đã viết")
     keep = "giữ 10,000 mẫu, (10000, 28, 28) trong [0, 1]"
     score.add_argument("--samples", type=Path, metavar="OUT.npy", help=keep)

@@ -24,7 +24,7 @@ import torch
 from torchvision import datasets
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from ganlib import checks
+from ganlib import checks, files
 
 NAMES = ("mnist", "fashion")
 CLASSES = {
@@ -169,9 +169,7 @@ def _open_sample(name, train, transform):
         raw = Path(kind.__name__, "raw")
         Path(folder, raw).mkdir(parents=True)
         for file in SIZES:
-            with contextlib.suppress(
-                OSError, EOFError, lzma.LZMAError
-            ):  # the check names what is then missing
+            with contextlib.suppress(OSError, EOFError, lzma.LZMAError):  # the check names what is missing
                 content = lzma.decompress((sample / raw / f"{file}.xz").read_bytes())
                 Path(folder, raw, file).write_bytes(content)
         advice = "Đây là bộ mẫu đi kèm ganlib: hãy lấy lại thư mục ganlib/assets/sample từ kho mã."
@@ -192,11 +190,8 @@ def _count(data):
 
 def _check(root, kind, advice, sample=False):
     """Raises DataError naming each raw file of `kind` under `root` that is not as in SHA256SUMS."""
-    lines = (
-        (ASSETS / ("sample" if sample else "") / "SHA256SUMS")
-        .read_text(encoding="utf-8", errors="replace")
-        .splitlines()
-    )
+    sums = ASSETS / ("sample" if sample else "") / "SHA256SUMS"
+    lines = sums.read_text(encoding="utf-8", errors="replace").splitlines()
     digests = {line[66:]: line[:64] for line in lines}
     faults = []
     for file, size in SIZES.items():
@@ -233,9 +228,8 @@ def _download(name, cache):
     raw = Path(kind.__name__, "raw")
     try:
         (cache / raw).mkdir(parents=True, exist_ok=True)
-        for old in cache.glob(".download-*"):  # of a process that was killed an hour ago or earlier
-            if time.time() - old.stat().st_mtime > 3600:
-                shutil.rmtree(old, ignore_errors=True)
+        for old in files.left_behind(cache, ".download-*"):
+            shutil.rmtree(old, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
             try:
                 socket.setdefaulttimeout(STALL_SECONDS)  # torchvision itself would wait for ever

@@ -177,7 +177,7 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
             ax.plot([n, right], [y, y], color=color, lw=0.8, alpha=0.6)
             ax.plot(n, y, "o", color=color, ms=6, clip_on=False)
             labels.append((y, f"{name} = {y:.2f}", color))
-        _end_labels(ax, labels)
+        end_labels(ax, labels)
         text(frame, 0.22, (box[1] + box[3] / 2) * height, ylabel, size=15, rotation=90)
         ax.tick_params(labelbottom=box is boxes[-1], labelsize=13, labelfontfamily="DejaVu Sans", colors=INK)
         ax.spines[["top", "right"]].set_visible(False)
@@ -198,9 +198,7 @@ def bars(panels, color=INK, digits=1, width=9.6, height=3.0):
         checks.require(len(values) and not np.isinf(values).any(), panel[0], "dãy số hữu hạn", panel[2])
     figure, frame = canvas(width, height)
     counts = [len(labels) for _, labels, _ in panels]
-    one = (width - 0.2) / (
-        sum(counts) + len(panels) - 1
-    )  # a bar's share of the width; one free between panels
+    one = (width - 0.2) / (sum(counts) + len(panels) - 1)  # a bar's share; one is free between two panels
     left = 0.1
     for title, labels, values in panels:
         if len(labels) != len(values) or not np.all(np.asarray(values, float) >= 0):
@@ -222,7 +220,7 @@ def bars(panels, color=INK, digits=1, width=9.6, height=3.0):
     return figure
 
 
-def _end_labels(ax, labels):
+def end_labels(ax, labels):
     """Texts (value, words, color) in the right margin, as near to their values as they go apart."""
     low, high = ax.get_ylim()
     step = 0.27 / (ax.get_position().height * ax.figure.get_figheight())  # a label's height, as a share of ax

@@ -1,7 +1,10 @@
 """Files that are there whole or not at all: written in one step, and sealed: no byte changes unseen."""
 
+import contextlib
+import glob
 import hashlib
 import os
+import time
 from pathlib import Path
 
 MARK, LENGTH = b"sha256:", 64
@@ -14,6 +17,9 @@ def write(path, content):
     Each process has a part of its own, so two that write the same file don't mix.
     """
     path = Path(path)
+    for old in left_behind(path.parent, f"{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(OSError):
+            old.unlink()
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -23,6 +29,14 @@ def write(path, content):
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def left_behind(folder, pattern):
+    """Yields what a process that was killed left there: nothing unfinished that is an hour old goes on."""
+    for old in Path(folder).glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process was faster
+            if time.time() - old.stat().st_mtime > 3600:
+                yield old
 
 
 def seal(content):

@@ -62,10 +62,8 @@ def replay(record):
             "record = Record.load(tệp), rồi gọi replay(record)."
         )
     panel = Replay(record)
-    caption = (
-        f"Sau epoch {record.epochs}. Chạy ô này trong JupyterLab để xem lại từng epoch như một cuốn phim."
-    )
-    show(panel.widget, caption, *panel.pictures)
+    invitation = "Chạy ô này trong JupyterLab để xem lại từng epoch như một cuốn phim."
+    show(panel.widget, f"Sau epoch {record.epochs}. {invitation}", *panel.pictures)
 
 
 class Replay:
@@ -73,13 +71,8 @@ class Replay:
 
     def __init__(self, record):
         E, self.images, self.task, self.played = record.epochs, record.images, None, None
-        curves = {
-            "loss_D": record.loss_D,
-            "loss_G": record.loss_G,
-            "D(x)": record.D_x,
-            "D(G(z))": record.D_Gz,
-        }
-        self.curves = {name: values.tolist() for name, values in curves.items()}
+        names = {"loss_D": "loss_D", "loss_G": "loss_G", "D(x)": "D_x", "D(G(z))": "D_Gz"}
+        self.curves = {words: getattr(record, name).tolist() for words, name in names.items()}
         figure = figures.loss_curves(*self.curves.values())
         grid_alt = f"36 ảnh mà G vẽ từ 36 vector nhiễu cố định, sau epoch {E}."
         alt = f"Đường cong của loss và của D trung bình qua {E} epoch. Ở epoch cuối: {self.numbers(E)}."

@@ -45,14 +45,8 @@ def command():
     """How this run was started."""
     if size() == 1:
         return ["python", "-m", "ganlib"]
-    return [
-        "torchrun",
-        "--nproc-per-node",
-        str(size()),
-        "-m",
-        "ganlib",
-        "--",
-    ]  # torchrun takes --m for its own
+    torchrun = ["torchrun", "--nproc-per-node", str(size()), "-m", "ganlib"]
+    return [*torchrun, "--"]  # what follows is ours: else torchrun takes our --m for an option of its own
 
 
 def split(state):

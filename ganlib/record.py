@@ -198,9 +198,8 @@ def _go_on(path, about, state):
     now = json.loads(json.dumps(about))
     fixed = ("data", "count", "epochs", "score_every", "precision")
     was, now = ({name: a[name] for name in fixed} | a["settings"] for a in (saved, now))
-    others = [
-        f"{n} (đang dở: {was.get(n)}, bây giờ: {now.get(n)})" for n in was | now if was.get(n) != now.get(n)
-    ]
+    changed = [n for n in was | now if was.get(n) != now.get(n)]
+    others = [f"{n} (đang dở: {was.get(n)}, bây giờ: {now.get(n)})" for n in changed]
     if others:
         raise RecordError(
             f"Không chạy tiếp được {path}: lần ấy dùng tham số khác, ở {'; '.join(others)}. "

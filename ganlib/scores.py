@@ -273,7 +273,7 @@ def frechet(samples, real, classifier):
 
 
 def frechet_gaussians(mean_a, cov_a, mean_b, cov_b):
-    """‖m_a − m_b‖² + tr(S_a + S_b − 2 (S_a^½ S_b S_a^½)^½) of float64 means (d,) and covariances (d, d)."""
+    """‖m_a − m_b‖² + tr(C_a + C_b − 2 (C_a^½ C_b C_a^½)^½) of float64 means (d,) and covariances (d, d)."""
     values, vectors = torch.linalg.eigh(cov_a)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()

@@ -5,6 +5,7 @@ Points are float32 tensors (n, d), d = 1 or 2; random numbers come from torch's 
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -130,7 +131,7 @@ def mlp(inputs, outputs, width=64, layers=2):
         checks.whole(name, value, 1, 100_000)
     checks.whole("layers", layers, 0, 1000)
     sizes, stack = [inputs, *[width] * layers], []
-    for wide_in, wide_out in zip(sizes, sizes[1:], strict=False):
+    for wide_in, wide_out in pairwise(sizes):
         stack += [nn.Linear(wide_in, wide_out), nn.LeakyReLU(SLOPE)]
     return nn.Sequential(*stack, nn.Linear(width, outputs))
 

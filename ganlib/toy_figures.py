@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 
-from ganlib.figures import D_COLOR, G_COLOR, GREY, INK, REAL_COLOR, _end_labels, canvas, text
+from ganlib.figures import D_COLOR, G_COLOR, GREY, INK, REAL_COLOR, canvas, end_labels, text
 from ganlib.toy import density_of_G, edges
 
 EDGE = 3.0  # the plane is shown from −EDGE to EDGE
@@ -217,7 +217,7 @@ def curves(lines, xlabel, ylabel, levels=(), ylim=None, height=3.6, log=False):
     ends += [(y, name, GREY) for y, name in levels]
     to_share = ax.transData + ax.transAxes.inverted()
     ends = [(min(max(to_share.transform((1, y))[1], 0.0), 1.0), name, color) for y, name, color in ends]
-    _end_labels(figure.add_axes(box, frameon=False, xticks=[], yticks=[]), ends)
+    end_labels(figure.add_axes(box, frameon=False, xticks=[], yticks=[]), ends)
     text(frame, 0.2, 0.68 + (height - 0.85) / 2, ylabel, size=14, rotation=90)
     text(frame, 0.43 * width, 0.2, xlabel, size=14)
     if log:

@@ -20,12 +20,8 @@ def walk(G, z, names, paths):
     checks.tensor("z", z)
     checks.require(z.ndim == 2 and len(z) >= 2, "z", "ít nhất hai vector nhiễu, (n, latent_dim)", z)
     checks.texts("names (mỗi z một tên)", names, len(z))
-    checks.require(
-        isinstance(paths, dict) and paths and all(map(callable, paths.values())),
-        "paths",
-        "dict: tên -> hàm (a, b, t)",
-        paths,
-    )
+    ok = isinstance(paths, dict) and paths and all(map(callable, paths.values()))
+    checks.require(ok, "paths", "dict: tên -> hàm (a, b, t)", paths)
     panel = Walk(G, z, names, paths)
     ways = ", ".join(f"đường {name}" for name in paths)
     show(panel.widget, f"Từ trên xuống: {ways}. Chạy ô này trong JupyterLab để tự đi.", *panel.pictures)

@@ -45,7 +45,9 @@ def measure(name, settings):
     held_out, classifier = images.pixels[SPLIT:], scores.load_classifier(name)
     for epoch in train(first, EPOCHS, **settings):
         print(" ", epoch, flush=True)
-    return {"data": name} | score(draw(epoch.state.sampler()), held_out, classifier, epoch)
+    networks, x = (epoch.state.G, epoch.state.D), draw(epoch.state.sampler())
+    weights = sum(p.numel() for network in networks for p in network.parameters())
+    return {"data": name, "weights": weights} | score(x, held_out, classifier, epoch)
 
 
 def score(x, held_out, classifier, epoch):

@@ -99,6 +99,19 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_reached(tmp_path, capsys):
     assert bits(out) == bits(whole)
 
 
+def test_what_a_killed_process_left_is_cleared(tmp_path):
+    """Its part of a file, an hour later; not that of a process that may still be writing."""
+    old, new, other = (
+        tmp_path / f"[run].{name}.part" for name in ("safetensors.1", "safetensors.2", "npy.1")
+    )
+    for part in (old, new, other):
+        part.write_bytes(b"half")
+    for part in (old, other):
+        os.utime(part, (time.time() - 3700,) * 2)
+    files.write(tmp_path / "[run].safetensors", b"whole")
+    assert not old.exists() and new.exists() and other.exists()
+
+
 def run_few(path, epochs=6, **options):
     """The run of `words`, as a training cell would start it."""
     images = data.load("mnist")
