@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from dataclasses import asdict
 import nbformat
 import pytest
 from refresh_notebooks import clean
+
+# A shell that starts pytest in the background (`pytest &`) has it ignore Ctrl-C, and all that it starts too:
+# runs that a test stops by Ctrl-C would go on.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 VIEWPORT = {"width": 1280, "height": 720}  # a projector's
 SETTINGS = {

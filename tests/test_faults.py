@@ -56,7 +56,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kil
     """kill -9 and Ctrl-C by turns, from the start of the process; what was reached is there after each."""
     whole, out, chance = tmp_path / "whole.safetensors", tmp_path / "out.safetensors", random.Random(kills)
     assert main(words(whole, epochs)) == 0
-    done = reached = 0
+    done = reached = missed = 0
     while done < kills:
         process = begin(words(out, epochs, resume=resume_path(out).exists()))
         if done % 5 != 4:  # each fifth falls into the start
@@ -68,7 +68,8 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kil
         if out.exists():  # done before the blow fell: that one does not count
             assert bits(out) == bits(whole)
             out.unlink(), resume_path(out).unlink(missing_ok=True)
-            reached = 0
+            reached, missed = 0, missed + 1
+            assert missed <= kills, f"{how.name} stops nothing"
             continue
         done += 1
         if how == signal.SIGINT and process.returncode == 1:
