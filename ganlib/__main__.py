@@ -148,14 +148,14 @@ def parser():
         )
     train.set_defaults(do=do_train)
 
-    draw = commands.add_parser("figures", help="vẽ mọi hình", description="Vẽ mọi hình của bài viết.")
+    draw = commands.add_parser("figures", help="vẽ mọi hình", description="Vẽ mọi hình của trang README.")
     draw.add_argument("--out", required=True, type=Path, metavar="DIR", help="thư mục chứa hình")
     draw.set_defaults(do=do_figures)
 
     about = "Chấm điểm 10,000 mẫu của một bản ghi."
     score = commands.add_parser("score", help="chấm điểm", description=about)
-    score.add_argument("file", type=Path, metavar="FILE", help="bản ghi mà lệnh train đã viết")
-    keep = "giữ 10,000 mẫu, (10000, 28, 28) trong [0, 1]"
+    score.add_argument("file", type=Path, metavar="FILE", help="bản ghi mà lệnh train đã ghi ra")
+    keep = "ghi 10,000 mẫu vào OUT.npy: kích thước (10000, 28, 28), giá trị trong [0, 1]"
     score.add_argument("--samples", type=Path, metavar="OUT.npy", help=keep)
     score.set_defaults(do=do_score)
     return main

@@ -188,7 +188,7 @@ def train(images, epochs=100, *, state=None, device=None, precision="auto", **se
     checks.instance("state", state, State | None, "một State (từ ganlib.algorithm.start)")
     if state is not None and settings:
         raise TypeError(
-            "Khi huấn luyện tiếp một state, tham số là của state ấy: đừng truyền thêm tham số khác."
+            "Khi huấn luyện tiếp một state, các lựa chọn là của state ấy: đừng truyền thêm lựa chọn khác."
         )
     state = state or start(device, precision, **settings)
     iterations_per_epoch(images, state.settings.k, state.settings.m)

@@ -202,8 +202,8 @@ def _go_on(path, about, state):
     others = [f"{n} (đang dở: {was.get(n)}, bây giờ: {now.get(n)})" for n in changed]
     if others:
         raise RecordError(
-            f"Không chạy tiếp được {path}: lần ấy dùng tham số khác, ở {'; '.join(others)}. "
-            "Hãy dùng lại đúng các tham số ấy, hoặc bỏ --resume và chọn tên khác."
+            f"Không chạy tiếp được {path}: lần ấy dùng lựa chọn khác, ở {'; '.join(others)}. "
+            "Hãy dùng lại đúng các lựa chọn ấy, hoặc bỏ --resume và chọn tên khác."
         )
     tree = _unflatten(saved["tree"], tensors)
     tree["state"]["fixed_noise"] = tree["state"]["fixed_noise"].to(state.device)

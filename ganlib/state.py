@@ -19,7 +19,7 @@ class Settings:
 
     seed: int = 0
     k: int = 1  # steps of D for each step of G (the paper: 1)
-    m: int = 100  # images in a mini-batch (the paper: 100)
+    m: int = 100  # images in a mini-batch (the paper's code: 100)
     lr_D: float = 1e-4
     lr_G: float = 4e-4
     betas: tuple = (0.5, 0.999)  # of Adam (the paper: SGD with momentum)

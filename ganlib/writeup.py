@@ -134,7 +134,7 @@ def results(run):
         ),
         "loss": (
             curves,
-            f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mức 2 log 2 và log 2; cuối"
+            f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mốc 2 log 2 và log 2; cuối"
             f" cùng loss_D là {last_D:.2f}, loss_G là {last_G:.2f}: không đường nào về 0.",
         ),
     }

@@ -178,7 +178,7 @@ def test_resume_with_other_settings_names_them(images, tmp_path, other, words):
     few = Images("mnist", images.pixels[: options.pop("count", 100)], images.labels, "cache", "")
     with pytest.raises(RecordError) as caught:
         run(few, tmp_path / "a", resume=True, **options)
-    for word in [*words, "tham số khác"]:
+    for word in [*words, "lựa chọn khác"]:
         assert word in str(caught.value)
     assert ("m (đang dở" in str(caught.value)) is False
     assert resume_path(tmp_path / "a").read_bytes() == before
