@@ -105,8 +105,8 @@ def parzen(samples, test, validation=None, sigmas=SIGMAS):
     sigmas = [float(sigma) for sigma in sigmas]
     if validation is None and len(sigmas) > 1:
         raise ValueError(
-            "Chọn σ trên ảnh kiểm tra là nhìn trước đáp án: hãy đưa thêm validation (ảnh để chọn σ), hoặc một σ, "
-            "ví dụ sigmas=[0.167]."
+            "Chọn σ trên ảnh kiểm tra là nhìn trước đáp án: hãy đưa thêm validation (ảnh để chọn σ), "
+            "hoặc đưa đúng một σ, ví dụ sigmas=[0.167]."
         )
     curve, sigma, at_edge = {}, sigmas[0], False
     if validation is not None:
