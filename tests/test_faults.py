@@ -7,7 +7,6 @@ import json
 import lzma
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -33,10 +32,9 @@ def words(out, epochs, resume=False):
     return ["train", "mnist", "--epochs", str(epochs), "--out", str(out), *FEW] + ["--resume"] * resume
 
 
-def begin(arguments, **options):
-    command = [sys.executable, "-m", "ganlib", *arguments]
+def begin(arguments, run=("-m", "ganlib")):
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ENVIRONMENT}
-    return subprocess.Popen(command, **pipes | options)
+    return subprocess.Popen([sys.executable, *run, *arguments], **pipes)
 
 
 def bits(path):
@@ -90,9 +88,13 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_reached(tmp_path, capsys):
     assert main(words(whole, epochs)) == 0
     next(run_few(tmp_path / "size"))
     limit = resume_path(tmp_path / "size").stat().st_size + 2 * 36 * 784  # room for two more epochs
-    full = begin(
-        words(out, epochs), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    code = (
+        "import resource, sys\nfrom ganlib import __main__, data\n"
+        "images = data.load('mnist')\ndata.load = lambda name: images\n"  # the sample is unpacked before
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "sys.exit(__main__.main(sys.argv[1:]))"
     )
+    full = begin(words(out, epochs), run=["-c", code])
     said = full.communicate(timeout=60)[1]
     assert full.returncode == 1 and "Không ghi được tệp" in said and "--resume" in said
     assert "Traceback" not in said and not list(tmp_path.glob("*.part")) and not out.exists()
