@@ -71,7 +71,8 @@ def test_two_at_once_in_a_folder_with_spaces_and_marks(path, tmp_path):
     (project / "notebooks").mkdir()
     copy = shutil.copy(path, project / "notebooks")
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", str(copy)]
-    environment = os.environ | {"PYTHONPATH": str(project)}
+    one_thread = {"OMP_NUM_THREADS": "1"}  # on two cores, two kernels of two threads wait for each other
+    environment = os.environ | {"PYTHONPATH": str(project)} | one_thread
     both = [
         subprocess.Popen([*command, "--output", f"{i}.ipynb"], env=environment, stderr=subprocess.PIPE)
         for i in range(2)
