@@ -7,16 +7,12 @@ and last the small real sample shipped in `ganlib/assets/sample`.
 
 import contextlib
 import hashlib
-import http.client
 import lzma
 import os
-import shutil
 import socket
-import ssl
 import tempfile
 import threading
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +20,10 @@ import torch
 from torchvision import datasets
 from torchvision.transforms import Compose, Normalize, ToTensor
 
-from ganlib import checks, files
+from ganlib import check
 
 NAMES = ("mnist", "fashion")
+TITLES = {"mnist": "MNIST", "fashion": "FashionMNIST"}
 CLASSES = {
     "mnist": tuple("0123456789"),
     "fashion": ("áo phông", "quần dài", "áo len", "váy liền", "áo khoác",
@@ -43,9 +40,8 @@ SIZES = {
 }
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-NETWORK_ERRORS = (OSError, RuntimeError, ValueError, http.client.HTTPException)
-PROBE_SECONDS = 4  # to learn whether any mirror answers at all, names looked up included
-STALL_SECONDS = 5  # how long a download may stand still
+SILENCE = 3  # seconds that a mirror may keep silent before the next one is asked
+PATIENCE = 8  # seconds that a whole download may stand still (looking up a name has no limit of its own)
 
 _failures: dict[str, str] = {}  # why a set could not be downloaded: asked once a session, not once a call
 
@@ -61,11 +57,8 @@ class MNIST(datasets.MNIST):
         return False
 
 
-class FashionMNIST(datasets.FashionMNIST):
-    """torchvision's FashionMNIST, with the same care as MNIST above."""
-
-    def _check_legacy_exist(self):
-        return False
+class FashionMNIST(datasets.FashionMNIST, MNIST):
+    """The same of FashionMNIST."""
 
 
 KINDS = {"mnist": MNIST, "fashion": FashionMNIST}
@@ -79,18 +72,17 @@ def to_float(pixels):
 
     The same float operations in the same order, so the same bits. Raises TypeError unless `pixels` is uint8.
     """
-    checks.tensor("pixels", pixels, "một tensor uint8 (0 … 255)")
-    checks.require(pixels.ndim >= 2, "pixels", "tensor (…, 28, 28)", pixels)
+    check.tensor("pixels", pixels, "một tensor uint8 (0 … 255)")
     if pixels.dtype != torch.uint8:
-        raise TypeError(f"to_float cần ảnh uint8 (0 … 255), nhưng nhận được {pixels.dtype}.")
+        raise TypeError(f"to_float cần ảnh uint8 (0 … 255); đã nhận {pixels.dtype}.")
     return pixels.unsqueeze(-3).to(torch.float32).div_(255).sub_(0.5).div_(0.5)
 
 
 def to_pixels(images):
     """Float images in [-1, 1], any shape -> uint8 of the same shape, for showing and saving."""
-    checks.tensor("images", images, "một tensor số thực trong [-1, 1]")
-    checks.require(images.is_floating_point(), "images", "tensor số thực trong [-1, 1]", images, TypeError)
-    checks.require(not images.isnan().any(), "images", "số thực trong [-1, 1], không có NaN", images)
+    check.tensor("images", images, "một tensor số thực trong [-1, 1]")
+    ok = images.is_floating_point() and not images.isnan().any()
+    check.require(ok, "images", "tensor số thực trong [-1, 1], không có NaN", images)
     return images.detach().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -111,9 +103,18 @@ class Images:
         """The images at `indices`: float32 (m, 1, 28, 28) in [-1, 1], bit for bit what `dataset` gives."""
         try:
             return to_float(self.pixels[indices])
-        except (IndexError, TypeError, ValueError, RuntimeError) as error:
+        except (IndexError, TypeError) as error:
             expected = f"số thứ tự của ảnh, từ 0 đến {len(self) - 1}"
-            raise ValueError(f"indices phải là {expected}; đã nhận {checks.brief(indices)}.") from error
+            raise ValueError(f"indices phải là {expected}; đã nhận {check.brief(indices)}.") from error
+
+
+def canonical(name):
+    """ "mnist" or "fashion" for any usual way to write them: "MNIST", "FashionMNIST", … Raises DataError."""
+    plain = str(name).lower().replace("-", "").replace("_", "")
+    for known in NAMES:
+        if plain in (known, TITLES[known].lower()):
+            return known
+    raise DataError(f"Không có bộ dữ liệu tên {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'.")
 
 
 def dataset(name="mnist", train=True, transform=transform):
@@ -121,14 +122,15 @@ def dataset(name="mnist", train=True, transform=transform):
 
     Raises DataError (see `load`).
     """
-    return _open(name, train, transform)[0]
+    return _open(canonical(name), train, transform)[0]
 
 
 def load(name="mnist", train=True):
-    """The whole training (or test) split as one `Images`.
+    """The whole training (or test) split of "mnist" or "fashion" as one `Images`.
 
     Raises DataError: unknown name, files missing or not the real ones, a cache that cannot be written.
     """
+    name = canonical(name)
     data, source, message = _open(name, train, None)
     return Images(name, data.data, data.targets, source, message)
 
@@ -141,8 +143,6 @@ def cache_folder():
 
 def _open(name, train, transform):
     """(torchvision data set, source, Vietnamese message) from the first source that has the images."""
-    if not isinstance(name, str) or name not in NAMES:
-        raise DataError(f"Không có bộ dữ liệu tên {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'.")
     kind, named = KINDS[name], os.environ.get("GANLIB_DATA")
     root = Path(named).expanduser() if named else cache_folder()
     if named:
@@ -164,13 +164,13 @@ def _open(name, train, transform):
 
 def _open_sample(name, train, transform):
     """The same from the shipped sample, unpacked into a temporary folder for torchvision to read."""
-    kind, sample = KINDS[name], ASSETS / "sample"
+    kind = KINDS[name]
     with tempfile.TemporaryDirectory(prefix="ganlib-") as folder:
         raw = Path(kind.__name__, "raw")
         Path(folder, raw).mkdir(parents=True)
         for file in SIZES:
             with contextlib.suppress(OSError, EOFError, lzma.LZMAError):  # the check names what is missing
-                content = lzma.decompress((sample / raw / f"{file}.xz").read_bytes())
+                content = lzma.decompress((ASSETS / "sample" / raw / f"{file}.xz").read_bytes())
                 Path(folder, raw, file).write_bytes(content)
         advice = "Đây là bộ mẫu đi kèm ganlib: hãy lấy lại thư mục ganlib/assets/sample từ kho mã."
         _check(folder, kind, advice, sample=True)
@@ -196,17 +196,19 @@ def _check(root, kind, advice, sample=False):
     faults = []
     for file, size in SIZES.items():
         path = f"{kind.__name__}/raw/{file}"
+        place = Path(root, path)
         try:
-            content = Path(root, path).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            faults.append(f"  - thiếu tệp {path}")
+            if not place.is_file():  # a pipe or a device could be read for ever
+                faults.append(
+                    f"  - thiếu tệp {path}" + " (ở đó có thứ khác, không phải tệp)" * place.exists()
+                )
+            elif not sample and place.stat().st_size != size:
+                found = place.stat().st_size
+                faults.append(f"  - tệp {path} dài {found:,} byte, đúng ra phải dài {size:,} byte")
+            elif hashlib.sha256(place.read_bytes()).hexdigest() != digests.get(path):
+                faults.append(f"  - tệp {path} có nội dung sai (SHA-256 không khớp)")
         except OSError as error:
             faults.append(f"  - không đọc được tệp {path} ({error.strerror})")
-        else:
-            if not sample and len(content) != size:
-                faults.append(f"  - tệp {path} dài {len(content):,} byte, đúng ra phải dài {size:,} byte")
-            elif hashlib.sha256(content).hexdigest() != digests.get(path):
-                faults.append(f"  - tệp {path} có nội dung sai (SHA-256 không khớp)")
     if faults:
         headline = f"Bộ {kind.__name__} trong thư mục {root} không dùng được:"
         raise DataError("\n".join([headline, *faults, advice]))
@@ -220,26 +222,18 @@ def _download(name, cache):
     """
     if os.environ.get("GANLIB_OFFLINE", "0") not in ("", "0"):
         _failures[name] = "GANLIB_OFFLINE đang bật nên không tải gì từ mạng"
-    elif name not in _failures and not (mirrors := _answering(KINDS[name])):
-        _failures[name] = "không nối được tới máy chủ dữ liệu"
     if name in _failures:
         return False
-    kind, patience = KINDS[name], socket.getdefaulttimeout()
+    kind = KINDS[name]
     raw = Path(kind.__name__, "raw")
     try:
         (cache / raw).mkdir(parents=True, exist_ok=True)
-        for old in files.left_behind(cache, ".download-*"):
-            shutil.rmtree(old, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
-            try:
-                socket.setdefaulttimeout(STALL_SECONDS)  # torchvision itself would wait for ever
-                type(kind.__name__, (kind,), {"mirrors": mirrors})(folder, download=True)
-                _check(folder, kind, "")
-            except NETWORK_ERRORS:
-                _failures[name] = "tải về không thành công"
+        with tempfile.TemporaryDirectory(
+            prefix=".download-", dir=cache, ignore_cleanup_errors=True
+        ) as folder:
+            if not _fetch(kind, folder):
+                _failures[name] = "không tải được dữ liệu từ mạng"
                 return False
-            finally:
-                socket.setdefaulttimeout(patience)
             for packed in Path(folder, raw).glob("*.gz"):
                 packed.unlink()
             try:  # all four at once, so that no other process finds only some of them
@@ -255,22 +249,31 @@ def _download(name, cache):
     return True
 
 
-def _answering(kind):
-    """The mirrors that answer within PROBE_SECONDS, all asked at once."""
+def _fetch(kind, folder):
+    """torchvision's download into the folder: whether all of it came and is right.
 
-    def ask(mirror):  # in a thread, as looking up a name has no timeout
-        request = urllib.request.Request(mirror + kind.resources[0][0], method="HEAD")
-        try:
-            urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
-        except NETWORK_ERRORS as error:
-            if not isinstance(getattr(error, "reason", None), ssl.SSLError):
-                return  # without certificates torchvision itself goes on over http
-        answered.append(mirror)
+    It runs in a thread that is left alone once nothing has come for PATIENCE seconds.
+    """
+    done = []
 
-    answered, deadline = [], time.monotonic() + PROBE_SECONDS
-    threads = [threading.Thread(target=ask, args=(mirror,), daemon=True) for mirror in kind.mirrors]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0, deadline - time.monotonic()))
-    return [mirror for mirror in kind.mirrors if mirror in answered]
+    def work():
+        for mirror in kind.mirrors:  # one by one: torchvision asks no other once one has kept silent
+            with contextlib.suppress(Exception):  # whatever a network can do: no file, no success
+                if Path(folder).exists():  # else nobody waits for us any more
+                    type(kind.__name__, (kind,), {"mirrors": [mirror]})(folder, download=True)
+                    _check(folder, kind, "")
+                    return done.append(True)
+
+    patience, arrived, since = socket.getdefaulttimeout(), 0, time.monotonic()
+    socket.setdefaulttimeout(SILENCE)  # torchvision itself would wait for ever
+    try:
+        worker = threading.Thread(target=work, daemon=True)
+        worker.start()
+        while worker.is_alive() and time.monotonic() - since < PATIENCE:
+            worker.join(0.1)
+            size = sum(path.stat().st_size for path in Path(folder).rglob("*ubyte*"))
+            if size != arrived:
+                arrived, since = size, time.monotonic()
+    finally:
+        socket.setdefaulttimeout(patience)
+    return bool(done)

@@ -4,299 +4,243 @@ Colour means the same thing everywhere: D blue and solid, G vermilion and dashed
 """
 
 import base64
-import html
 import io
 import math
+import re
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import is_color_like
+import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.text import Text
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from torch.nn.functional import pad
+from torchvision.utils import make_grid
 
-from ganlib import checks, files
+from ganlib import check, files
+from ganlib.data import to_pixels
 
 D_COLOR, G_COLOR, REAL_COLOR, LINE_COLOR = "#0072B2", "#D55E00", "#009E73", "#FFF3B0"
 INK, GREY = "#222222", "#707070"
 DPI = 160  # pixels an inch in the file
 WIDTH = 100  # pixels an inch on the screen: the file is sharper than that, for projectors
-GAP = 2  # white pixels round every image of grid_pixels
-
-
-def canvas(width, height):
-    """A white Figure of so many inches, and bare axes over all of it whose units are those inches."""
-    figure = Figure((width, height), dpi=WIDTH, facecolor="white")
-    FigureCanvasAgg(figure)
-    ax = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height), autoscale_on=False)
-    ax.axis("off")
-    return figure, ax
-
-
-def text(ax, x, y, words, color=INK, size=14, **options):
-    font = {"family": "DejaVu Sans", "math_fontfamily": "dejavusans", "ha": "center", "va": "center"}
-    return ax.text(x, y, words, color=color, size=size, **font | options)
-
-
-def picture(ax, image, left, top, side, edge="none", height=None):
-    box = (left, left + side, top - (height or side), top)
-    ax.imshow(image, cmap="gray", vmin=0, vmax=255, extent=box, aspect="auto", interpolation="nearest")
-    ax.add_patch(FancyBboxPatch((left, box[2]), side, top - box[2], "square,pad=0", fc="none", ec=edge, lw=2))
+GAP = 2  # white pixels round every image of a grid
 
 
 def as_pixels(images):
-    """Images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8, as an (n, 28, 28) uint8 array."""
-    if hasattr(images, "detach"):
-        checks.tensor("Ảnh", images)
-        images = images.detach().cpu()
-    try:
-        images = np.asarray(images)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"Cần các ảnh (tensor, mảng NumPy); đã nhận {checks.brief(images)}.") from error
-    if images.ndim == 4 and images.shape[1] == 1:
-        images = images[:, 0]
-    if images.ndim != 3 or images.shape[1:] != (28, 28) or len(images) == 0:
-        raise ValueError(
-            f"Cần ít nhất một ảnh, dạng (n, 1, 28, 28) hoặc (n, 28, 28); đã nhận {images.shape}."
-        )
-    if images.dtype == np.uint8:
+    """Images (…, 28, 28), float in [-1, 1] or uint8, tensor or array: a uint8 tensor (n, 28, 28)."""
+    images = torch.as_tensor(images).detach().cpu()
+    ok = images.shape[-2:] == (28, 28) and len(images)
+    check.require(ok, "Ảnh", "ít nhất một ảnh, hình dạng (n, 1, 28, 28) hoặc (n, 28, 28)", images)
+    images = images.reshape(-1, 28, 28)
+    if images.dtype == torch.uint8:
         return images
-    if images.dtype.kind != "f":
-        raise ValueError(f"Ảnh phải là uint8 hoặc số thực trong [-1, 1]; đã nhận kiểu {images.dtype}.")
-    if not np.all(np.abs(images) <= 1 + 1e-3):  # NaN fails here too
-        raise ValueError(
-            f"Ảnh số thực phải nằm trong [-1, 1]; đã nhận từ {images.min():.3g} đến {images.max():.3g}."
-            " Nếu ảnh đang ở [0, 1], hãy đổi bằng 2 * x - 1."
-        )
-    return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+    if not (images.is_floating_point() and (images.abs() <= 1.001).all()):  # NaN fails here too
+        seen = f"{images.dtype}, từ {images.min():.3g} đến {images.max():.3g}"
+        raise ValueError(f"Ảnh phải là uint8 (0 … 255) hoặc số thực trong [-1, 1]; đã nhận {seen}.")
+    return to_pixels(images)
 
 
-def check_color(color):
-    checks.require(is_color_like(color), "color", "một màu mà matplotlib hiểu, ví dụ '#0072B2'", color)
-
-
-def _columns(n, columns):
+def columns_of(n, columns):
+    """How many columns n images stand in; by default one row up to 10, then a square."""
     if columns is None:
         return n if n <= 10 else math.ceil(math.sqrt(n))
-    ok = checks.is_number(columns) and columns == int(columns) >= 1
-    checks.require(ok, "Số cột", "số nguyên từ 1 trở lên", columns)
-    return min(int(columns), n)
+    check.whole("Số cột", columns)
+    return min(columns, n)
 
 
-def grid_pixels(images, columns=None):
-    """Image i at row i // columns, column i % columns, GAP white pixels round each: (H, W) uint8."""
-    images = as_pixels(images)
-    columns = _columns(len(images), columns)
-    rows, step = math.ceil(len(images) / columns), 28 + GAP
-    grid = np.full((rows * step + GAP, columns * step + GAP), 255, np.uint8)
-    for i, image in enumerate(images):
-        top, left = GAP + i // columns * step, GAP + i % columns * step
-        grid[top : top + 28, left : left + 28] = image
-    return grid
+def grid_pixels(images, columns=None, below=0):
+    """numpy (H, W) uint8: image i at row i // columns, GAP white pixels round it, `below` more under it."""
+    cells = pad(as_pixels(images), (GAP, 0, GAP, below), value=255)
+    grid = make_grid(cells[:, None], columns_of(len(cells), columns), padding=0, pad_value=255)
+    return pad(grid[0], (0, GAP, 0, GAP), value=255).numpy()
 
 
 def grid_png(images, columns=None, scale=2):
     """grid_pixels as PNG bytes, each pixel scale × scale: no matplotlib, so fast enough for live pictures."""
-    checks.whole("scale", scale, 1, 100)
-    grid = grid_pixels(images, columns).repeat(scale, 0).repeat(scale, 1)
-    file = io.BytesIO()
-    Image.fromarray(grid).save(file, "PNG", compress_level=1)
+    file, grid = io.BytesIO(), grid_pixels(images, columns)
+    Image.fromarray(grid.repeat(scale, 0).repeat(scale, 1)).save(file, "PNG", compress_level=1)
     return file.getvalue()
 
 
 def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=None):
     """A grid of images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8; image i at row i // columns.
 
-    captions: a short text under each image; rows: one at the left of each row. color: of title and captions
-    (REAL_COLOR, G_COLOR, …).
+    captions: a short text under each image; rows: one at the left of each row, or just how many rows.
+    color: of title and captions (REAL_COLOR, G_COLOR, …).
     """
     images = as_pixels(images)
-    columns = _columns(len(images), columns)
-    if captions is not None:
-        checks.texts("chú thích (captions, mỗi ảnh cần đúng một)", captions, len(images))
-    if rows is not None:
-        checks.texts("rows (mỗi hàng cần đúng một)", rows, math.ceil(len(images) / columns))
-    checks.instance("title", title, str | None, "một chuỗi chữ")
-    check_color(color)
-    side = min(0.95, 9 / columns)  # one image and the gap beside it
-    margin = 0.15 + 0.125 * max(map(len, rows)) if rows else 0  # room for the rows' names
-    high, head = side + (0.24 if captions is not None else 0), (0.45 if title else 0.1)
-    width = max(margin + columns * side + 0.14, 0.135 * len(title or "") + 0.2)  # room for the title
-    height = math.ceil(len(images) / columns) * high + head + 0.04
-    figure, ax = canvas(width, height)
-    for i, image in enumerate(images):
-        left = (width + margin - columns * side) / 2 + (i % columns + 0.03) * side
-        top = height - head - i // columns * high
-        picture(ax, image, left, top, 0.94 * side)
-        if captions is not None:
-            text(ax, left + 0.47 * side, top - side - 0.06, captions[i], color, 13)
-    for i, words in enumerate(rows or []):
-        right = (width + margin - columns * side) / 2 - 0.08
-        text(ax, right, height - head - (i + 0.5) * high, words, ha="right")
-    if title:
-        text(ax, width / 2, height - 0.23, title, color, 15, weight="bold")
+    if isinstance(rows, int):
+        check.whole("Số hàng", rows)
+        columns, rows = math.ceil(len(images) / rows), None
+    columns = columns_of(len(images), columns)
+    rows, captions = list(rows or []), list(captions or [])
+    n_rows = math.ceil(len(images) / columns)
+    check.require(len(captions) in (0, len(images)), "captions", f"dãy {len(images)} chuỗi chữ", captions)
+    check.require(len(rows) in (0, n_rows), "rows", f"dãy {n_rows} chuỗi chữ", rows)
+    inch = min(0.95, 9 / columns) / (28 + GAP)  # of one pixel
+    below = round(0.24 / inch) if captions else 0
+    pixels = grid_pixels(images, columns, below)
+    figure = Figure((pixels.shape[1] * inch, pixels.shape[0] * inch))
+    ax = figure.add_axes((0, 0, 1, 1), xticks=[], yticks=[])  # for what stands outside, `png` makes room
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    ax.spines[:].set_visible(False)
+    high, middle = 28 + GAP + below, GAP + 13.5  # of a row; of its first image
+    for i, words in enumerate(captions):
+        x, y = i % columns * (28 + GAP) + middle, i // columns * high + 28 + GAP + below / 2
+        ax.text(x, y, words, color=color, size=13, ha="center", va="center")
+    ax.set_yticks([middle + i * high for i in range(len(rows))], rows, size=14, color=INK)
+    ax.tick_params(length=0)
+    ax.set_title(title or "", color=color, size=15, weight="bold")
+    return figure
+
+
+def tidy(ax):
+    """No frame at the top and at the right; letters that can be read from the last row."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.tick_params(labelsize=12, colors=INK)
+    for words in (ax.xaxis.label, ax.yaxis.label, ax.title):
+        words.set(size=14, color=INK)
+
+
+def panels(*titles, xlabel="", ylabel="", width=9.6, height=3.5):
+    """(figure, [axes, …]): empty axes side by side, one for each title, to plot in; inches."""
+    figure = Figure((width, height), layout="constrained")
+    axes = list(figure.subplots(1, len(titles), squeeze=False)[0])
+    for ax, title in zip(axes, titles, strict=True):
+        ax.set_title(title, weight="bold")
+        ax.set_xlabel(xlabel)
+        tidy(ax)
+    axes[0].set_ylabel(ylabel)
+    return figure, axes
+
+
+def draw_lines(ax, lines, levels, ylim, epochs=None):
+    """Lines and levels as in `curves`, named at the right; epochs: where that is, and tell last values."""
+    right = epochs or max(x[-1] for _, x, *_ in lines)
+    ends = [(y, right, "", name, GREY) for y, name in levels]
+    for name, x, y, color, style in lines:
+        runs = np.atleast_2d(np.asarray(y, float))
+        ok = runs.shape[1] == len(x) > 0 and np.isfinite(runs).all()
+        check.require(ok, name, f"dãy {max(1, len(x))} số, không có NaN hay vô hạn", y)
+        ax.plot(x, runs.mean(0), style, color=color, lw=2.3, ms=6)
+        if len(runs) > 1:
+            ax.fill_between(x, runs.min(0), runs.max(0), color=color, alpha=0.18, lw=0)
+        last = runs[:, -1].mean()
+        ends.append((last, x[-1], "o", f"{name} = {last:.2f}" if epochs else name, color))
+    ax.set(xlim=(min(x[0] for _, x, *_ in lines), right), ylim=ylim)
+    for y, _ in levels:
+        ax.axhline(y, color=GREY, lw=1.3, ls=":", zorder=1)
+    step, free = 0.34 * ax.get_subplotspec().get_gridspec().nrows / ax.figure.get_figheight(), 0.0
+    for y, x, dot, words, color in sorted(ends):
+        y = np.clip(y, *ax.get_ylim())
+        share = (ax.transScale + ax.transLimits).transform((right, y))[1]  # of the height
+        place = max(free, share)  # names that would touch move up
+        free = place + step
+        ax.plot([x, right], [y, y], marker=dot, markevery=[0], color=color, lw=0.8, ms=6, clip_on=False)
+        ax.plot([1.01, 1.035], [share, place], color=color, lw=1, transform=ax.transAxes, clip_on=False)
+        ax.text(1.04, place, words, color=color, size=14, va="center", transform=ax.transAxes)
+
+
+def curves(lines, xlabel, ylabel, levels=(), ylim=None, height=3.6, log=False):
+    """Curves, their names at their right ends.
+
+    lines: (name, x, y, color, format as matplotlib's plot takes it); y of several runs, (runs, len(x)): their
+    mean, in a band from the lowest to the highest. levels: (y, name), dotted.
+    """
+    figure, (ax,) = panels("", xlabel=xlabel, ylabel=ylabel, width=9, height=height)
+    if log:
+        ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(NullFormatter())
+    draw_lines(ax, lines, levels, ylim)
     return figure
 
 
 def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     """Losses of epochs 1 … n against 2 log 2 (loss_D) and log 2 (loss_G); mean D(x), D(G(z)) against 1/2.
 
-    Sequences of n ≥ 1 finite numbers. total: the axis reaches that epoch: a growing picture keeps still.
+    total: the axis reaches that epoch: a growing picture keeps still.
     """
-    panels = [("loss", [("loss_D", loss_D, D_COLOR, "-"), ("loss_G", loss_G, G_COLOR, "--")])]
-    if D_x is not None or D_Gz is not None:
-        panels += [("D trung bình", [("D(x)", D_x, REAL_COLOR, "-"), ("D(G(z))", D_Gz, G_COLOR, "--")])]
-    n = len(checks.numbers("loss_D", loss_D))
-    checks.require(total is None or checks.is_number(total), "total", "một số epoch", total)
-    for name, values, *_ in (line for _, lines in panels for line in lines):
-        numbers = checks.numbers(name, [] if values is None else values)
-        if n == 0 or len(numbers) != n:
-            raise ValueError(f"{name}: cần số giá trị bằng số epoch của loss_D ({n}), và ít nhất là 1.")
-        if not np.isfinite(numbers).all():
-            raise ValueError(f"{name} có giá trị NaN hoặc vô hạn, không vẽ được: xem lại lần huấn luyện này.")
-    height = 3.9 if len(panels) == 1 else 6.3
-    figure, frame = canvas(9, height)
-    if title:
-        text(frame, 3.9, height - 0.25, title, size=15, weight="bold")
-    boxes = [(0.095, 0.68 / height, 0.67, 2.75 / height)]
-    if len(panels) == 2:
-        boxes = [(0.095, 3.0 / height, 0.67, 2.8 / height), (0.095, 0.68 / height, 0.67, 2.05 / height)]
-    for box, (ylabel, lines) in zip(boxes, panels, strict=True):
-        top = max(2.0, *(float(max(line[1])) for line in lines)) * 1.05 if ylabel == "loss" else 1.0
-        right = max(total or n, n, 2)
-        ax = figure.add_axes(box, xlim=(1, right), ylim=(0, top))
-        levels = [("2 log 2 ≈ 1.386", 2 * math.log(2)), ("log 2 ≈ 0.693", math.log(2))]
-        labels = [(y, words, GREY) for words, y in (levels if ylabel == "loss" else [("1/2", 0.5)])]
-        for y, *_ in labels:
-            ax.axhline(y, color=GREY, lw=1.3, ls=":", zorder=1)
-        for name, values, color, style in lines:
-            y = float(values[-1])
-            ax.plot(range(1, n + 1), values, color=color, ls=style, lw=2.4, clip_on=False)
-            ax.plot([n, right], [y, y], color=color, lw=0.8, alpha=0.6)
-            ax.plot(n, y, "o", color=color, ms=6, clip_on=False)
-            labels.append((y, f"{name} = {y:.2f}", color))
-        end_labels(ax, labels)
-        text(frame, 0.22, (box[1] + box[3] / 2) * height, ylabel, size=15, rotation=90)
-        ax.tick_params(labelbottom=box is boxes[-1], labelsize=13, labelfontfamily="DejaVu Sans", colors=INK)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    text(frame, 3.9, 0.2, "epoch", size=15)
+    epochs, end = range(1, len(loss_D) + 1), max(total or 0, len(loss_D), 2)
+    n = 1 if D_x is None else 2
+    figure = Figure((9, 0.9 + 2.8 * n), dpi=WIDTH, layout="constrained")
+    axes = figure.subplots(n, sharex=True, squeeze=False)[:, 0]
+    losses = ("loss_D", epochs, loss_D, D_COLOR, "-"), ("loss_G", epochs, loss_G, G_COLOR, "--")
+    levels = (2 * math.log(2), "2 log 2 ≈ 1.386"), (math.log(2), "log 2 ≈ 0.693")
+    draw_lines(axes[0], losses, levels, (0, 1.05 * max([2, *loss_D, *loss_G])), end)
+    if n == 2:
+        answers = ("D(x)", epochs, D_x, REAL_COLOR, "-"), ("D(G(z))", epochs, D_Gz, G_COLOR, "--")
+        draw_lines(axes[1], answers, [(0.5, "1/2")], (0, 1.03), end)
+    for ax, ylabel in zip(axes, ("loss", "câu trả lời của D"), strict=False):
+        ax.set_ylabel(ylabel)
+        tidy(ax)
+    axes[0].set_title(title or "", size=15, weight="bold")
+    axes[-1].set_xlabel("epoch")
+    axes[-1].xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
-def bars(panels, color=INK, digits=1, width=9.6, height=3.0):
-    """Bar charts side by side, each with its own scale from 0: panels of (title, labels, values ≥ 0).
-
-    Values stand above their bars with so many `digits` after the point.
-    """
-    for panel in panels if isinstance(panels, tuple | list) and len(panels) else [panels]:
-        ok = isinstance(panel, tuple | list) and len(panel) == 3 and hasattr(panel[1], "__len__")
-        checks.require(ok, "panels", "dãy gồm các bộ ba (tên, các nhãn, các số)", panel)
-        values = checks.numbers(panel[0], panel[2])
-        checks.require(len(values) and not np.isinf(values).any(), panel[0], "dãy số hữu hạn", panel[2])
-    figure, frame = canvas(width, height)
-    counts = [len(labels) for _, labels, _ in panels]
-    one = (width - 0.2) / (sum(counts) + len(panels) - 1)  # a bar's share; one is free between two panels
-    left = 0.1
-    for title, labels, values in panels:
-        if len(labels) != len(values) or not np.all(np.asarray(values, float) >= 0):
-            raise ValueError(
-                f"{title}: mỗi cột cần một giá trị không âm ({len(labels)} cột); đã nhận {values}."
-            )
-        wide = one * len(labels)
-        box = (left / width, 0.42 / height, wide / width, (height - 1.15) / height)
-        ax = figure.add_axes(box, xlim=(-0.5, len(labels) - 0.5), ylim=(0, max([*values, 1e-9])))
-        ax.axis("off")
-        ax.bar(range(len(labels)), values, 0.72, color=color)
-        ax.axhline(0, color=GREY, lw=1.5)
-        for i, (label, value) in enumerate(zip(labels, values, strict=True)):
-            middle, top = left + (i + 0.5) * one, 0.42 + value / ax.get_ylim()[1] * (height - 1.15)
-            text(frame, middle, top + 0.14, f"{value:.{digits}f}", size=12)
-            text(frame, middle, 0.24, label, size=12)
-        text(frame, left + wide / 2, height - 0.25, title, size=14, weight="bold")
-        left += wide + one
-    return figure
-
-
-def end_labels(ax, labels):
-    """Texts (value, words, color) in the right margin, as near to their values as they go apart."""
-    low, high = ax.get_ylim()
-    step = 0.27 / (ax.get_position().height * ax.figure.get_figheight())  # a label's height, as a share of ax
-    labels = sorted(labels)
-    groups = []  # labels that would touch move together, to the mean of what each wants
-    for i, (value, *_) in enumerate(labels):
-        groups.append([(value - low) / (high - low) - i * step])
-        while len(groups) > 1 and np.mean(groups[-2]) > np.mean(groups[-1]):
-            groups[-2:] = [groups[-2] + groups[-1]]
-    places = [min(max(0.0, np.mean(g)), 1.02 - (len(labels) - 1) * step) for g in groups for _ in g]
-    for i, ((value, words, color), place) in enumerate(zip(labels, places, strict=True)):
-        ends = [(value - low) / (high - low), place + i * step]
-        ax.plot([1.008, 1.034], ends, color=color, lw=1, transform=ax.transAxes, clip_on=False)
-        text(ax, 1.04, ends[1], words, color, ha="left", transform=ax.transAxes)
-
-
-def png(figure, dpi=DPI, alt=None, small=True):
-    """The figure as PNG bytes, opaque, no date in it; alt becomes its Description.
-
-    small: at most 256 colours, compressed well; without it larger but twice as fast, for live pictures.
-    """
+def png(figure, alt=None):
+    """The figure as opaque PNG bytes, cut to what is drawn, at most 256 colours, alt as its Description."""
+    for words in figure.findobj(Text):
+        words.set_family("DejaVu Sans")  # has every Vietnamese letter, and comes with matplotlib
     file, info = io.BytesIO(), PngInfo()
-    figure.savefig(file, format="png", dpi=dpi, facecolor="white", pil_kwargs={"compress_level": 0})
-    image = Image.open(file).convert("RGB")
-    if small:
-        image = image.quantize(256, dither=Image.Dither.NONE)
+    figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.07, facecolor="white")
+    image = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     if alt:
         info.add_itxt("Description", alt)
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1, optimize=small, pnginfo=info)
+    image.save(file, "PNG", compress_level=1, optimize=True, pnginfo=info)
     return file.getvalue()
 
 
-def save(figure, path, alt=None):
+def save(figure, path, alt):
     """Write the figure as a PNG, atomically: a reader never sees half a file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, png(figure, alt=alt))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, png(figure, alt))
 
 
 def show(figure, alt, width=None, caption=""):
-    """Display a Figure (or PNG bytes) in a notebook, width pixels wide, a caption under it, with alt text.
-
-    JupyterLab drops the alt text of a bare image/png, so the picture travels as an <img> in text/html.
-    """
-    from IPython.display import display
-
-    display(_bundle(figure, alt, width, caption), raw=True)
+    """Display a Figure (or PNG bytes) in a notebook, width pixels wide, alt text and caption under it."""
+    Live().show(figure, alt, width, caption)
 
 
 class Live:
-    """A place in a notebook for a picture that later ones replace: each `show` draws it anew."""
+    """A place in a notebook for a picture that later ones replace: each `show` draws it anew.
+
+    JupyterLab drops the alt text of a picture, so that it is also the line under it.
+    """
 
     def __init__(self):
-        self.handle = None
+        self.handles = []  # of the picture, and of the line under it
 
     def show(self, figure, alt, width=None, caption=""):
         """As the function `show`, in this place."""
         from IPython.display import display
 
-        bundle = _bundle(figure, alt, width, caption)
-        if self.handle is None:
-            self.handle = display(bundle, raw=True, display_id=True)
+        check.require(
+            isinstance(alt, str) and alt.strip(), "alt", "một câu tả hình cho người không nhìn thấy", alt
+        )
+        is_png = isinstance(figure, bytes)
+        data = figure if is_png else png(figure, alt)
+        width = width or round(Image.open(io.BytesIO(data)).width * (1 if is_png else WIDTH / DPI))
+        about = {"image/png": {"alt": alt, "width": width}}
+        image = {"image/png": base64.b64encode(data).decode(), "text/plain": alt}
+        line = {"text/markdown": f"*{escape(alt.strip())}* {escape(caption)}".strip()}
+        if self.handles:
+            self.handles[0].update(image, metadata=about, raw=True)
+            self.handles[1].update(line, raw=True)
         else:
-            self.handle.update(bundle, raw=True)
+            self.handles = [
+                display(image, metadata=about, raw=True, display_id=True),
+                display(line, raw=True, display_id=True),
+            ]
 
 
-def _bundle(figure, alt, width, caption):
-    checks.instance("figure", figure, Figure | bytes, "hình (Figure) hoặc PNG (bytes)")
-    if not isinstance(alt, str) or not alt.strip():
-        raise ValueError("Hãy viết alt: một câu tả hình cho người không nhìn thấy hình.")
-    is_png = isinstance(figure, bytes)
-    checks.require(not is_png or figure.startswith(b"\x89PNG"), "figure", "PNG", figure)
-    data = figure if is_png else png(figure)
-    width = width or (Image.open(io.BytesIO(data)).width if is_png else round(figure.get_figwidth() * WIDTH))
-    source = "data:image/png;base64," + base64.b64encode(data).decode("ascii")
-    image = f'<img alt="{html.escape(alt)}" width="{width}" src="{source}">'
-    below = f"<div>{html.escape(caption)}</div>" if caption else ""
-    return {"text/html": image + below, "text/plain": f"{alt} {caption}".strip()}
+def escape(words):
+    """words so that Markdown and MathJax show them as they are."""
+    return re.sub(r"([\\`*_{}\[\]<>$|~#])", r"\\\1", words)

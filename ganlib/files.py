@@ -1,10 +1,7 @@
 """Files that are there whole or not at all: written in one step, and sealed: no byte changes unseen."""
 
-import contextlib
-import glob
 import hashlib
 import os
-import time
 from pathlib import Path
 
 MARK, LENGTH = b"sha256:", 64
@@ -17,9 +14,6 @@ def write(path, content):
     Each process has a part of its own, so two that write the same file don't mix.
     """
     path = Path(path)
-    for old in left_behind(path.parent, f"{glob.escape(path.name)}.*.part"):
-        with contextlib.suppress(OSError):
-            old.unlink()
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
@@ -31,14 +25,6 @@ def write(path, content):
         part.unlink(missing_ok=True)
 
 
-def left_behind(folder, pattern):
-    """Yields what a process that was killed left there: nothing unfinished that is an hour old goes on."""
-    for old in Path(folder).glob(pattern):
-        with contextlib.suppress(FileNotFoundError):  # another process was faster
-            if time.time() - old.stat().st_mtime > 3600:
-                yield old
-
-
 def seal(content):
     """The content with the SHA-256 of all its bytes in place of the zeros of its first SEAL."""
     start = content.index(SEAL.encode()) + len(MARK)
@@ -47,9 +33,7 @@ def seal(content):
 
 
 def intact(content):
-    """Whether the content is as it was sealed; True for one that carries no seal."""
+    """Whether the content is as it was sealed; False for one that carries no seal."""
     start = content.find(MARK) + len(MARK)
-    if start < len(MARK):
-        return True
     digest = hashlib.sha256(content[:start] + b"0" * LENGTH + content[start + LENGTH :]).hexdigest()
-    return digest.encode() == content[start : start + LENGTH]
+    return start >= len(MARK) and digest.encode() == content[start : start + LENGTH]

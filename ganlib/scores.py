@@ -7,59 +7,53 @@
 `nearest`       which training images are the samples closest to? (Figure 2: did G memorise?)
 
 Images come as (n, 1, 28, 28), (n, 28, 28) or (n, 784): floats in [0, 1], uint8 bytes, or a data.Images.
-G's images are in [-1, 1]: score (x + 1) / 2. All runs on the CPU, in chunks. `python -m ganlib.scores`
-trains both classifiers on the 60,000 training images, half a minute each, into assets/classifier.safetensors.
+G's images are in [-1, 1]: score (x + 1) / 2, as `draw` does. All runs on the CPU, in chunks.
 """
 
 import json
 import math
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
-from ganlib import checks, data, files
+from ganlib import check, data, files
 
 PIXELS = 28 * 28
 SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
 SELECTION = 1_000  # validation images that choose σ
 CHUNK = 2_000_000  # distances held at once (8 MB): bounds the memory, changes no result
-CLASSIFIERS = data.ASSETS / "classifier.safetensors"
+CLASSIFIERS = data.ASSETS / "classifier.safetensors"  # tests/tools/train_classifier.py trains them
 
 
-def unit(images, name="samples", at_least=2):
+@torch.no_grad()
+def draw(G, n=10_000, seed=1):
+    """n images of G, float32 (n, 28, 28) in [0, 1] on the CPU, of noise of their own: the same each time."""
+    z = torch.randn(n, G.latent_dim, generator=torch.Generator().manual_seed(seed))
+    return (G(z.to(next(G.parameters()).device))[:, 0].cpu() + 1) / 2
+
+
+def unit(images, name="samples"):
     """The images as float32 (n, 784) in [0, 1] on the CPU.
 
-    Raises ValueError (Vietnamese): another shape, fewer than `at_least`, not finite, or outside [0, 1].
+    Raises ValueError (Vietnamese): another shape, none at all, not finite, or outside [0, 1].
     """
-    try:
-        x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
-        checks.require(not x.is_complex(), name, "số thực", x)
-    except (TypeError, ValueError, RuntimeError) as error:
-        got = checks.brief(images)
-        raise TypeError(f"{name} phải là các ảnh (tensor, mảng NumPy); đã nhận {got}.") from error
-    if tuple(x.shape[1:]) not in ((1, 28, 28), (28, 28), (PIXELS,)):
-        sizes = "(n, 1, 28, 28), (n, 28, 28) hoặc (n, 784)"
-        raise ValueError(f"{name} phải có kích thước {sizes}; đã nhận {tuple(x.shape)}.")
-    if len(x) < at_least:
-        raise ValueError(f"{name} phải có ít nhất {at_least} ảnh; đã nhận {len(x)}.")
+    x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
+    if tuple(x.shape[1:]) not in ((1, 28, 28), (28, 28), (PIXELS,)) or len(x) == 0:
+        shapes = "(n, 1, 28, 28), (n, 28, 28) hoặc (n, 784), n ít nhất là 1"
+        raise ValueError(f"{name} phải có hình dạng {shapes}; đã nhận {tuple(x.shape)}.")
     x = (x / 255 if x.dtype == torch.uint8 else x.float()).reshape(len(x), PIXELS)
     if not x.isfinite().all():
         raise ValueError(f"{name} có giá trị NaN hoặc vô hạn: hãy xem lại lần huấn luyện đã sinh ra chúng.")
     low, high = map(float, x.aminmax())
     if low < 0 or high > 1:
-        advice = "Ảnh 0 … 255 thì hãy chia cho 255, hoặc đưa vào tensor uint8."
-        if low < 0:
-            advice = (
-                "G kết thúc bằng Tanh nên ảnh của nó nằm trong [-1, 1]: hãy đổi bằng (x + 1) / 2. "
-                "Chấm thẳng trong [-1, 1] làm log-likelihood lệch đi 784·log 2 ≈ 543.4 nat."
-            )
-        raise ValueError(f"{name} phải nằm trong [0, 1]; đã nhận từ {low:.3g} đến {high:.3g}. {advice}")
+        raise ValueError(
+            f"{name} phải nằm trong [0, 1]; đã nhận từ {low:.3g} đến {high:.3g}. "
+            "Ảnh của G (sau Tanh) nằm trong [-1, 1]: hãy đổi bằng (x + 1) / 2. Ảnh 0 … 255: hãy chia cho 255."
+        )
     return x
 
 
@@ -73,9 +67,7 @@ def squared_distances(a, b):
     b_norms = (b * b).sum(1, dtype=torch.float64)
     for rows in a.split(max(1, CHUNK // len(b))):
         norms = ((rows * rows).sum(1, dtype=torch.float64)[:, None] + b_norms).float()
-        with torch.autocast("cpu", enabled=False):  # bf16 would be off by whole nats
-            distances = torch.addmm(norms, rows, b.T, alpha=-2)
-        yield distances.clamp_(min=0)
+        yield torch.addmm(norms, rows, b.T, alpha=-2).clamp_(min=0)
 
 
 # ----------------------------------------------------------------------------------------------- Parzen
@@ -89,7 +81,6 @@ class Parzen:
     sigma: float  # the σ with the best mean there
     mean: float  # over the test images
     standard_error: float  # std/√n over the test images: says nothing of other seeds
-    at_edge: bool  # σ is at the edge of the grid: a better one may lie outside
 
 
 def parzen(samples, test, validation=None, sigmas=SIGMAS):
@@ -100,28 +91,24 @@ def parzen(samples, test, validation=None, sigmas=SIGMAS):
     Warns where σ is at the grid's edge. Raises ValueError (Vietnamese).
     """
     samples, test = unit(samples), unit(test, "test")
-    ok = isinstance(sigmas, tuple | list) and sigmas and all(checks.is_number(s) and s > 0 for s in sigmas)
-    checks.require(ok, "sigmas", "một dãy số dương", sigmas)
-    sigmas = [float(sigma) for sigma in sigmas]
     if validation is None and len(sigmas) > 1:
         raise ValueError(
             "Chọn σ trên ảnh kiểm tra là nhìn trước đáp án: hãy đưa thêm validation (ảnh để chọn σ), "
             "hoặc đưa đúng một σ, ví dụ sigmas=[0.167]."
         )
-    curve, sigma, at_edge = {}, sigmas[0], False
+    curve, sigma = {}, sigmas[0]
     if validation is not None:
         chosen_on = unit(validation, "validation")[:SELECTION]
         curve = dict(zip(sigmas, log_likelihood(samples, chosen_on, sigmas).mean(1).tolist(), strict=True))
         sigma = max(curve, key=curve.get)
-        at_edge = sigma in (min(sigmas), max(sigmas))
-    if at_edge:
-        warnings.warn(
-            f"σ = {sigma:.3g} nằm ở mép của lưới {min(sigmas):.3g} … {max(sigmas):.3g}: σ tốt hơn có thể nằm "
-            "ngoài lưới. Hãy nới lưới sigmas trước khi tin con số này.",
-            stacklevel=2,
-        )
+        if sigma in (min(sigmas), max(sigmas)):
+            warnings.warn(
+                f"σ = {sigma:.3g} nằm ở mép của lưới {min(sigmas):.3g} … {max(sigmas):.3g}: σ tốt hơn có thể "
+                "nằm ngoài lưới. Hãy nới lưới sigmas trước khi tin con số này.",
+                stacklevel=2,
+            )
     scores = log_likelihood(samples, test, [sigma])[0]
-    return Parzen(curve, sigma, float(scores.mean()), float(scores.std()) / math.sqrt(len(scores)), at_edge)
+    return Parzen(curve, sigma, float(scores.mean()), float(scores.std()) / math.sqrt(len(scores)))
 
 
 @torch.no_grad()
@@ -158,51 +145,9 @@ class Classifier(nn.Module):
         return self.last(self.features(x))
 
 
-def train_classifier(name, seed=0, epochs=20):
-    """A Classifier trained on all training images of "mnist" or "fashion": half a minute on two cores.
-
-    The same weights each time on one machine, rounded to fp16 as the file keeps them; the caller's random
-    state stays as it was. The test images only measure its accuracy.
-    """
-    train, test = data.load(name), data.load(name, train=False)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        classifier = Classifier()
-        fit(classifier, unit(train), train.labels, epochs)
-    classifier = classifier.eval().half().float()
-    right = probabilities(unit(test), classifier).argmax(1) == test.labels
-    classifier.accuracy = float(right.double().mean())
-    return classifier
-
-
-def fit(classifier, x, labels, epochs, batch=256, lr=3e-3):
-    """Cross-entropy and Adam; the learning rate first rises, then falls to 0."""
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=lr, fused=True)
-    iterations = epochs * math.ceil(len(x) / batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=iterations)
-    for _ in range(epochs):
-        for indices in torch.randperm(len(x)).split(batch):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(classifier(x[indices]), labels[indices]).backward()
-            optimizer.step()
-            schedule.step()
-
-
-def save_classifiers(classifiers, path=CLASSIFIERS):
-    """{"mnist": Classifier, ...} as one safetensors file: fp16 weights, the test accuracies as metadata."""
-    states = {name: classifier.state_dict() for name, classifier in classifiers.items()}
-    weights = {f"{name}.{key}": value.half() for name in states for key, value in states[name].items()}
-    accuracies = {name: classifier.accuracy for name, classifier in classifiers.items()}
-    metadata = {"accuracy": json.dumps(accuracies), "seal": files.SEAL}
-    files.write(path, files.seal(save(weights, metadata)))
-
-
 def load_classifier(name, path=CLASSIFIERS):
     """The shipped Classifier of "mnist" or "fashion", in eval mode. Raises data.DataError (Vietnamese)."""
-    if not isinstance(name, str) or name not in data.NAMES:
-        raise data.DataError(
-            f"Không có bộ phân lớp {name!r}. Hãy chọn một trong hai: 'mnist' hoặc 'fashion'."
-        )
+    name = data.canonical(name)
     try:
         if not files.intact(Path(path).read_bytes()):
             raise ValueError("seal")
@@ -212,36 +157,23 @@ def load_classifier(name, path=CLASSIFIERS):
             classifier.load_state_dict({key: file.get_tensor(f"{name}.{key}").float() for key in keys})
     except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise data.DataError(
-            f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại ganlib/assets từ "
-            "kho mã, hoặc huấn luyện lại bằng python -m ganlib.scores."
+            f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại thư mục "
+            "ganlib/assets từ kho mã."
         ) from error
     return classifier.eval()
 
 
 @torch.no_grad()
-def probabilities(x, classifier):
-    """softmax of the logits, (n, 10), of x (n, 784) in [0, 1]."""
-    return classifier(x).softmax(1)
-
-
-def check_classifier(classifier):
-    ok = isinstance(classifier, nn.Module)
-    checks.require(ok, "classifier", "bộ phân lớp (từ load_classifier)", classifier, TypeError)
-
-
 def class_shares(samples, classifier):
     """The share of the samples that the classifier puts into each class: float64 (10,), sum 1."""
-    check_classifier(classifier)
-    classes = probabilities(unit(samples), classifier).argmax(1)
+    classes = classifier(unit(samples)).argmax(1)
     return torch.bincount(classes, minlength=10).double() / len(classes)
 
 
+@torch.no_grad()
 def sure_share(samples, classifier, threshold=0.9):
     """The share, in [0, 1], of the samples whose likeliest class has a probability above `threshold`."""
-    check_classifier(classifier)
-    ok = checks.is_number(threshold) and 0 <= threshold <= 1
-    checks.require(ok, "threshold", "một số từ 0 đến 1", threshold)
-    likeliest = probabilities(unit(samples), classifier).amax(1)
+    likeliest = classifier(unit(samples)).softmax(1).amax(1)
     return float((likeliest > threshold).double().mean())
 
 
@@ -250,13 +182,11 @@ def kl(p, q):
 
     A class that G never draws (p = 0) adds 0; one that only G draws (q = 0) makes it inf. Raises ValueError.
     """
-    try:
-        p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise TypeError(f"kl cần hai dãy tỉ lệ; đã nhận {checks.brief(p)} và {checks.brief(q)}.") from error
-    ok = p.ndim == 1 and len(p) > 0 and p.shape == q.shape and min(p.min(), q.min()) >= 0
-    if not ok or not max(abs(p.sum() - 1), abs(q.sum() - 1)) <= 1e-6:
-        raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
+    p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
+    for shares in (p, q):
+        ok = shares.shape == p.shape and shares.min() >= 0 and abs(shares.sum() - 1) <= 1e-6
+        if not ok:
+            raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
     return float((p * (p / q).log())[p > 0].sum())
 
 
@@ -267,7 +197,6 @@ def frechet(samples, real, classifier):
     0 or more, in squared feature units: only values by the same classifier compare; below some thousand
     images it comes out too large. Raises ValueError (Vietnamese).
     """
-    check_classifier(classifier)
     a, b = (classifier.features(x).double() for x in (unit(samples), unit(real, "real")))
     return frechet_gaussians(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
 
@@ -287,9 +216,8 @@ def nearest(samples, train, k=1):
 
     Distances ‖x − y‖ over the 784 pixels in [0, 1], nearest first. Raises ValueError (Vietnamese).
     """
-    samples, train = unit(samples, at_least=1), unit(train, "train", at_least=1)
-    if isinstance(k, bool) or not checks.is_whole(k, 1, len(train)):
-        raise ValueError(f"k phải từ 1 đến số ảnh huấn luyện ({len(train)}); đã nhận {k}.")
+    samples, train = unit(samples), unit(train, "train")
+    check.whole("k", k, 1, len(train))
     chunks = squared_distances(samples, train)
     indices = torch.cat([chunk.topk(k, largest=False).indices for chunk in chunks])
     exact = [(samples - train[column]).norm(dim=1) for column in indices.T]  # 0 for a copy
@@ -316,23 +244,36 @@ def score_all(samples, name):
     comparable: the Parzen score may stand beside the paper's (10,000 samples, the complete data set).
     """
     samples, (validation, test, full), classifier = unit(samples), held_out(name), load_classifier(name)
-    likelihood, shares = parzen(samples, test, validation), class_shares(samples, classifier)
+    likelihood = parzen(samples, test, validation)
+    found = {"parzen": likelihood.mean, "parzen_se": likelihood.standard_error, "sigma": likelihood.sigma}
+    found |= by_classifier(samples, test, classifier)
+    found["shares"] = class_shares(samples, classifier).tolist()
+    return found | {"comparable": full and len(samples) == 10_000}
+
+
+def by_classifier(samples, real, classifier):
+    """The three scores that take a second."""
     return {
-        "parzen": likelihood.mean,
-        "parzen_se": likelihood.standard_error,
-        "sigma": likelihood.sigma,
-        "frechet": frechet(samples, test, classifier),
+        "frechet": frechet(samples, real, classifier),
         "sure": sure_share(samples, classifier),
-        "kl": kl(shares, class_shares(test, classifier)),
-        "shares": shares.tolist(),
-        "comparable": full and len(samples) == 10_000,
+        "kl": kl(class_shares(samples, classifier), class_shares(real, classifier)),
     }
 
 
-if __name__ == "__main__":
-    if any(data.load(name).source == "sample" for name in data.NAMES):
-        sys.exit("Cần bộ dữ liệu đầy đủ để huấn luyện bộ phân lớp; ở đây chỉ có bộ mẫu.")
-    classifiers = {name: train_classifier(name) for name in data.NAMES}
-    save_classifiers(classifiers)
-    for name, classifier in classifiers.items():
-        print(f"{name}: đúng {classifier.accuracy:.2%} ảnh kiểm tra")
+def scorer(name):
+    """For record.train_and_record: a function state -> {score: number} that also prints them.
+
+    Of 10,000 images of the generator that is shown; where that is an average, "plain_…" are G's own.
+    """
+    classifier, test = load_classifier(name), held_out(name)[1]  # their errors come before any work
+
+    def score(state):
+        found = score_all(draw(state.sampler()), name)
+        del found["shares"], found["comparable"]
+        if state.G_avg is not None:
+            plain = by_classifier(draw(state.G), test, classifier)
+            found |= {f"plain_{key}": value for key, value in plain.items()}
+        print("  " + ", ".join(f"{key} {value:.4g}" for key, value in found.items()))
+        return found
+
+    return score

@@ -28,6 +28,7 @@ SETTINGS = {
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which kernel
 KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
+RUN = "async ([name, a]) => { await window.jupyterapp.commands.execute(name, a) }"
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def make_record():
 
     from ganlib.networks import Generator
     from ganlib.record import Record
-    from ganlib.state import Settings
+    from ganlib.training import Settings
 
     def make(epochs):
         random = torch.Generator().manual_seed(epochs)
@@ -45,7 +46,7 @@ def make_record():
         start = torch.exp(-torch.linspace(0, 5, epochs))
         curves = 1.2 - 0.5 * start, 0.95 + 1.5 * start, 0.58 + 0.3 * start, 0.42 - 0.3 * start
         settings = asdict(Settings(hidden_G=(8,), average=0.0))
-        weights = {f"G.{name}": w.half() for name, w in Generator(100, (8,)).state_dict().items()}
+        weights = {f"G.{name}": w.half() for name, w in Generator(hidden=(8,)).state_dict().items()}
         about = "mnist", 60_000, "cache", epochs, 10, settings, "fp32", "CPU", {"torch": torch.__version__}
         return Record(*about, *curves, torch.ones(epochs), images, {}, weights)
 
@@ -63,9 +64,8 @@ class Lab:
     def write(self, name, *sources):
         """A notebook of these code cells, in `root`; returns its path."""
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        path = self.root / name
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), path)
-        return path
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), self.root / name)
+        return self.root / name
 
     def open(self, path):
         """Open a notebook of `root`, from now on `path`, and wait for its kernel."""
@@ -74,22 +74,16 @@ class Lab:
         self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=60_000)
 
     def command(self, name, **arguments):
-        """A command of JupyterLab, e.g. "notebook:run-all-cells"; returns when it is done.
-
-        (A click on the Run menu is lost now and then; a command is not.)
-        """
-        self.page.evaluate(
-            "async ([name, a]) => { await window.jupyterapp.commands.execute(name, a) }", [name, arguments]
-        )
+        """A command of JupyterLab, done when this returns. (A click on its menu is lost now and then.)"""
+        self.page.evaluate(RUN, [name, arguments])
 
     def reopen(self):
         """Save the notebook `path`, make it what a refresh stores, and open that."""
         self.command("docmanager:save")
         notebook = nbformat.read(self.path, as_version=4)
         clean(notebook, "")
-        saved = self.root / "saved.ipynb"
-        nbformat.write(notebook, saved)
-        self.open(saved)
+        nbformat.write(notebook, self.root / "saved.ipynb")
+        self.open(self.root / "saved.ipynb")
 
     def errors(self):
         """What the cells wrote as an error or a warning, and what failed in the page."""
@@ -104,27 +98,19 @@ def lab(tmp_path):
         pytest.skip("cần trình duyệt Chromium (Debian, Ubuntu: apt install chromium), rồi: pytest -m slow")
     from playwright.sync_api import sync_playwright
 
-    root, home, log = tmp_path / "notebooks", tmp_path / "jupyter", tmp_path / "server.log"
+    root, home = tmp_path / "notebooks", tmp_path / "jupyter"
     root.mkdir()
     for name, settings in SETTINGS.items():
         file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True)
         file.write_text(json.dumps(settings))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port, token = free.getsockname()[1], secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--expose-app-in-browser"]
-    command += ["--ip=127.0.0.1", f"--port={port}", f"--IdentityProvider.token={token}"]
-    command += [f"--ServerApp.root_dir={root}"]
-    folders = {"JUPYTER_CONFIG_DIR": home, "JUPYTER_DATA_DIR": home, "JUPYTER_RUNTIME_DIR": home / "run"}
-    with log.open("w") as file:
-        environment = os.environ | {name: str(folder) for name, folder in folders.items()}
-        server = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
-        )
+    token = secrets.token_hex(16)
+    options = ["--expose-app-in-browser", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
+    with (tmp_path / "server.log").open("w") as file:
+        server, port = start_server(home, *options, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
         url = f"http://127.0.0.1:{port}/{{}}?token={token}"
-        wait_for(url.format("api/status"), server, log)
+        wait_for(url.format("api/status"), server)
         with sync_playwright() as playwright:
             options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
             browser = playwright.chromium.launch(executable_path=chromium, args=options)
@@ -135,11 +121,23 @@ def lab(tmp_path):
         server.wait(30)
 
 
-def wait_for(url, server, log):
+def start_server(home, *options, **pipes):
+    """A JupyterLab without the user's own settings, which are read from `home`: its process, and its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", *options]
+    command += ["--allow-root"] * (sys.platform != "win32" and os.geteuid() == 0)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
+    environment |= {f"JUPYTER_{name}_DIR": str(home) for name in ("CONFIG", "DATA", "RUNTIME")}
+    return subprocess.Popen(command, env=environment, **pipes), port
+
+
+def wait_for(url, server):
     until = time.monotonic() + 60
     while server.poll() is None and time.monotonic() < until:
         try:
             return urllib.request.urlopen(url, timeout=5).close()
         except OSError:
             time.sleep(0.2)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+    pytest.fail(f"JupyterLab does not answer at {url}")

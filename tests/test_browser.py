@@ -1,4 +1,4 @@
-"""What a class sees and clicks, in JupyterLab in a real browser."""
+"""What a class sees and clicks, in JupyterLab in a real browser: replay, playground, walk."""
 
 import re
 
@@ -10,10 +10,45 @@ pytestmark = pytest.mark.slow
 
 expect.set_options(timeout=30_000)  # the machine may be busy
 RUN_ALL = "notebook:run-all-cells"
-COUNT_FRAMES = """image => {
-    window.frames = [];
-    image.addEventListener('load', () => window.frames.push(performance.now()));
-}"""
+THREADS = "import torch; torch.set_num_threads(1)"
+WALK = """
+import torch
+from ganlib.networks import Generator
+from ganlib.widgets import walk
+
+torch.manual_seed(0)
+paths = {"thẳng": lambda a, b, t: (1 - t) * a + t * b, "cầu": lambda a, b, t: a if t < 1 else b}
+walk(Generator().eval(), torch.randn(10, 100), [f"số {i}" for i in range(10)], paths)
+"""
+
+
+class Panel:
+    """Where the parts of the first panel of that name are in the page."""
+
+    def __init__(self, lab, name):
+        self.lab, self.page = lab, lab.page
+        self.whole = self.page.locator(f".ganlib-{name}").first
+        self.pictures = self.whole.locator("img.widget-image")
+        self.slider = self.whole.locator(".noUi-handle").first
+
+    def button(self, words):
+        return self.whole.locator("button", has_text=words)  # an icon would be part of the role's name
+
+    def expect(self, words):
+        expect(self.whole).to_contain_text(re.compile(words))
+
+    def number(self, words):
+        return int(re.search(words, self.whole.inner_text())[1])
+
+    def sources(self):
+        return [picture.get_attribute("src") for picture in self.pictures.all()]
+
+    def check_looks(self, width, height):
+        """It fits there, nothing is cut off, and it stands alone: no static picture or line beside it."""
+        box = self.whole.bounding_box()
+        assert 700 < box["width"] <= width and box["x"] + box["width"] < 1280 and 200 < box["height"] < height
+        assert self.whole.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+        assert self.page.locator(".jp-OutputArea img[width], .jp-OutputArea em").count() == 0
 
 
 @pytest.fixture
@@ -21,124 +56,170 @@ def replay(lab, make_record):
     """The panel of a film of 100 epochs, in a notebook that also shows one of a single epoch."""
     make_record(100).save(lab.root / "film.safetensors")
     make_record(1).save(lab.root / "one.safetensors")
-    path = lab.write(
-        "replay.ipynb",
-        "from ganlib.panels import replay\nfrom ganlib.record import Record",
-        "replay(Record.load('film.safetensors'))",
-        "replay(Record.load('one.safetensors'))",
-    )
-    lab.open(path)
+    setup = "from ganlib import record\nfrom ganlib.widgets import replay"
+    cells = [f"replay(record.load('{name}.safetensors'))" for name in ("film", "one")]
+    lab.open(lab.write("replay.ipynb", setup, *cells))
     lab.command(RUN_ALL)
     assert lab.errors() == []
-    expect(lab.page.locator(".ganlib-replay")).to_have_count(2)
-    return Panel(lab)
+    return Panel(lab, "replay")
 
 
-class Panel:
-    """Where the parts of the first panel are in the page."""
-
-    def __init__(self, lab):
-        self.lab, self.page = lab, lab.page
-        self.whole = self.page.locator(".ganlib-replay").first
-        self.grid = self.whole.locator("img.widget-image")
-        self.slider = self.whole.get_by_role("slider")
-        self.button = self.whole.get_by_role("button")
-
-    def expect_epoch(self, epoch):
-        expect(self.whole).to_contain_text(re.compile(f"Epoch {epoch}/100"))
-
-    def epoch(self):
-        return int(re.search(r"Epoch (\d+)/100", self.whole.inner_text())[1])
-
-    def point(self, share):
-        """Where that share of the slider's rail is in the page."""
-        rail = self.whole.locator(".noUi-base").bounding_box()
-        return rail["x"] + share * rail["width"], rail["y"] + rail["height"] / 2
+@pytest.fixture
+def playground(lab):
+    """A playground in a notebook, on a screen without the file browser."""
+    lab.open(lab.write("06.ipynb", THREADS, "from ganlib.widgets import playground\nplayground()"))
+    lab.command("application:toggle-left-area")
+    lab.command(RUN_ALL)
+    assert lab.errors() == []
+    return Panel(lab, "playground")
 
 
-def test_the_panel_fits_a_projector_and_stands_alone(replay):
-    replay.expect_epoch(1)
+def run_again_and_restart(panel, begin, at_first):
+    """Run the cells anew, then restart the kernel, both while the panel runs: a new panel, ready to begin."""
+    begin()
+    panel.lab.command(RUN_ALL)
+    panel.expect(at_first)
+    begin()
+    panel.page.evaluate(f"{KERNEL}.restart()")
+    panel.lab.faults.clear()  # ipywidgets says in the console that the old panel's kernel is gone
+    panel.lab.command(RUN_ALL)
+    panel.expect(at_first)
+
+
+def check_saved(lab, alts, height):
+    """The notebook as it is committed: pictures of that height, a line under each, no widget."""
+    lab.reopen()
+    pictures = lab.page.locator(".jp-OutputArea img")
+    lines = lab.page.locator(".jp-OutputArea em")
+    expect(pictures).to_have_count(len(alts))
+    expect(lines).to_have_count(len(alts))
+    for picture, line, alt in zip(pictures.all(), lines.all(), alts, strict=True):
+        assert picture.bounding_box()["height"] > height  # beside the file browser
+        expect(line).to_contain_text(alt)
+    expect(lab.page.locator(".jupyter-widgets")).to_have_count(0)
+
+
+# --- replay ---
+
+
+def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
+    replay.expect("Epoch 1/100")
     for _ in "with the file browser", "without":
-        box = replay.whole.bounding_box()
-        assert 700 < box["width"] and box["x"] + box["width"] < 1280 and 300 < box["height"] < 590
-        assert replay.whole.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+        replay.check_looks(1080, 590)
         replay.lab.command("application:toggle-left-area")
-    grid, curves = replay.grid.bounding_box(), replay.whole.locator("img[alt]").bounding_box()
-    marker = replay.whole.locator("svg").bounding_box()
-    assert marker == pytest.approx(curves, abs=1)
-    assert grid["x"] + grid["width"] <= curves["x"]
-    assert replay.page.locator(".jp-OutputArea img[width]").count() == 0  # no static picture beside it
-
-
-def test_the_slider_moves_the_picture(replay):
-    before = replay.grid.get_attribute("src")
-    replay.slider.focus()
-    replay.page.keyboard.press("End")
-    replay.expect_epoch(100)
-    replay.page.keyboard.press("ArrowLeft")
-    replay.expect_epoch(99)
-    assert replay.grid.get_attribute("src") != before
-    mouse = replay.page.mouse
-    mouse.move(*replay.point(0.99))
+    grid, curves = (picture.bounding_box() for picture in replay.pictures.all())
+    assert grid["x"] + grid["width"] <= curves["x"] and grid["height"] > 250
+    before = replay.sources()
+    replay.slider.press("End")
+    replay.expect("Epoch 100/100")
+    replay.slider.press("ArrowLeft")
+    replay.expect("Epoch 99/100")
+    assert not set(before) & set(replay.sources())
+    rail = replay.whole.locator(".noUi-base").bounding_box()
+    mouse, y = replay.page.mouse, rail["y"] + rail["height"] / 2
+    mouse.move(rail["x"] + 0.99 * rail["width"], y)
     mouse.down()
-    mouse.move(*replay.point(0.5), steps=10)
-    replay.expect_epoch("(49|50|51)")  # before the hand lets go
+    mouse.move(rail["x"] + 0.5 * rail["width"], y, steps=10)
+    replay.expect("Epoch (49|50|51)/")  # before the hand lets go
     mouse.up()
-    replay.expect_epoch("(49|50|51)")
+    replay.expect("Epoch (49|50|51)/")
     assert replay.lab.errors() == []
 
 
 def test_the_film_plays_pauses_and_ends(replay):
-    expect(replay.button).to_have_text("Phát")
-    replay.grid.evaluate(COUNT_FRAMES)
-    replay.button.click()
-    expect(replay.button).to_have_text("Tạm dừng")
-    replay.expect_epoch(100)
-    expect(replay.button).to_have_text("Phát")
-    times = replay.page.evaluate("window.frames")
-    rate = (len(times) - 1) / (times[-1] - times[0]) * 1000
-    print(f"\n{len(times)} frames reached the page, {rate:.1f} a second")
-    assert len(times) > 50 and rate > 5  # 20 on a quiet machine
-
-    replay.button.press("Space")  # again, from the first epoch
-    expect(replay.button).to_have_text("Tạm dừng")
-    replay.button.press("Space")
-    expect(replay.button).to_have_text("Phát")
-    paused = replay.epoch()
-    assert paused < 90
+    replay.button("Phát").click()
+    expect(replay.button("Tạm dừng")).to_be_visible()
+    replay.expect("Epoch 100/100")
+    replay.button("Phát").press("Space")  # again, from the first epoch
+    replay.button("Tạm dừng").press("Space")
+    expect(replay.button("Phát")).to_be_visible()
+    paused = replay.number(r"Epoch (\d+)/100")
+    assert paused < 100
     replay.page.wait_for_timeout(500)
-    assert replay.epoch() == paused
+    assert replay.number(r"Epoch (\d+)/100") == paused
 
-    replay.button.click()
-    replay.page.mouse.click(*replay.point(0.7))  # a hand on the slider stops the film there
-    expect(replay.button).to_have_text("Phát")
+    replay.button("Phát").click()
+    rail = replay.whole.locator(".noUi-base").bounding_box()
+    replay.page.mouse.click(rail["x"] + 0.7 * rail["width"], rail["y"] + rail["height"] / 2)
+    expect(replay.button("Phát")).to_be_visible()  # a hand on the slider stops the film there
     replay.page.wait_for_timeout(300)
-    replay.expect_epoch("(69|70|71)")
+    replay.expect("Epoch (69|70|71)/")
     assert replay.lab.errors() == []
 
 
-def test_run_again_and_restarted(replay):
-    lab = replay.lab
-    replay.button.click()
-    lab.command(RUN_ALL)  # while the film of the old panel plays
-    replay.expect_epoch(1)
-    replay.button.click()
-    lab.page.evaluate(f"{KERNEL}.restart()")  # while the film plays
-    replay.button.click()  # in vain: its kernel is gone, which ipywidgets says in the browser's console
-    lab.faults.clear()
+def test_the_film_after_a_restart(replay):
+    run_again_and_restart(replay, lambda: replay.button("Phát").click(), "Epoch 1/100")
+    replay.button("Phát").click()
+    replay.expect("Epoch 100/100")
+    assert replay.lab.errors() == []
+
+
+def test_the_saved_film_is_a_picture(replay):
+    check_saved(replay.lab, ["Sau epoch 100: 36 ảnh", "Sau epoch 1: 36 ảnh"], 250)
+
+
+# --- playground ---
+
+
+def test_the_playground_steps_runs_and_stops(playground):
+    playground.expect(r"Vòng lặp 0\.")
+    playground.check_looks(1100, 590)
+    playground.button("D đi một bước").click()
+    playground.expect("D đã đi 1/1 bước")
+    before = playground.sources()
+    playground.button("G đi một bước").press("Enter")
+    playground.expect(r"Vòng lặp 1\.")
+    assert playground.sources() != before
+    playground.button("Chạy").click()
+    playground.expect(r"Vòng lặp \d{3}")
+    playground.button("Dừng").click()
+    expect(playground.button("Chạy")).to_be_visible()
+    stopped = playground.number(r"Vòng lặp (\d+)\.")
+    playground.page.wait_for_timeout(500)
+    assert playground.number(r"Vòng lặp (\d+)\.") == stopped
+    assert playground.lab.errors() == []
+
+
+def test_choices_take_effect_while_the_playground_runs(playground):
+    playground.button("Chạy").click()
+    playground.whole.get_by_label("loss của G").select_option("log(1 − D(G(z)))")
+    playground.slider.press("ArrowRight")  # k
+    playground.button("Dừng").click()
+    playground.button("D đi một bước").click()
+    playground.expect("/2 bước")
+    playground.whole.get_by_label("dữ liệu").select_option("lưới 25 đốm")
+    playground.expect("/25 mode")
+    playground.expect(r"Vòng lặp 0\.")
+    assert playground.lab.errors() == []
+
+
+def test_the_playground_after_a_restart_and_saved(playground):
+    run_again_and_restart(playground, lambda: playground.button("Chạy").click(), r"Vòng lặp 0\.")
+    playground.button("Một vòng lặp").click()
+    playground.expect(r"Vòng lặp 1\.")
+    assert playground.lab.errors() == []
+    check_saved(playground.lab, ["Sân chơi sau 300 vòng lặp"], 250)
+
+
+# --- walk ---
+
+
+def test_walk(lab):
+    lab.open(lab.write("07.ipynb", WALK))
+    lab.command("application:toggle-left-area")
     lab.command(RUN_ALL)
-    replay.expect_epoch(1)
-    replay.button.click()
-    replay.expect_epoch(100)
+    walk = Panel(lab, "walk")
+    walk.expect(r"t = 0\.00")
+    walk.check_looks(1280, 400)
+    for choose, words in (
+        (lambda: walk.slider.press("ArrowRight"), r"t = 0\.05"),
+        (lambda: walk.whole.get_by_label("Đi từ").select_option("số 3"), r"t = 0\.05"),
+        (lambda: walk.whole.get_by_label("đến", exact=True).select_option("số 7"), r"t = 0\.05"),
+        (lambda: walk.whole.get_by_label("theo đường").select_option("cầu"), "Cả đường cầu"),
+    ):
+        here, _ = walk.sources()
+        choose()
+        walk.expect(words)
+        expect(walk.pictures.first).not_to_have_attribute("src", here)
     assert lab.errors() == []
-
-
-def test_the_saved_notebook_shows_pictures(replay):
-    replay.lab.reopen()
-    pictures = replay.page.locator(".jp-OutputArea img")
-    expect(pictures).to_have_count(4)
-    for picture, start in zip(pictures.all(), ("36 ảnh", "Đường cong") * 2, strict=True):
-        assert picture.get_attribute("alt").startswith(start) and picture.bounding_box()["height"] > 300
-    grid, curves = (picture.bounding_box() for picture in pictures.all()[:2])
-    assert grid["x"] + grid["width"] <= curves["x"]  # side by side
-    expect(replay.page.locator(".jupyter-widgets")).to_have_count(0)
+    check_saved(lab, ["Mười một ảnh trên đường đi từ số 0 đến số 9"], 100)

@@ -1,14 +1,13 @@
-"""ganlib.figures: where the pixels go, what the labels say; the committed pictures are what it draws."""
+"""ganlib.figures, ganlib.diagrams: where the pixels go, what the labels say; the committed pictures."""
 
 import base64
 import io
 import itertools
 import math
-import re
 import subprocess
 import sys
-from html import unescape
 from pathlib import Path
+from unittest.mock import Mock
 
 import matplotlib
 import numpy as np
@@ -16,13 +15,14 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from PIL import Image
+from PIL import Image, ImageChops
 
-from ganlib import figures, writeup
+from ganlib import diagrams, figures, record
+from ganlib.data import ASSETS
 
 IMAGES = Path(__file__).parents[1] / "images"
-RESULTS = ["mnist_train.png", "mnist_loss.png", "fashion_epoch.png", "fashion_loss.png"]
-NAMES = ["GAN_structure.png", *(f"eqn{n}.png" for n in range(1, 7)), *RESULTS]
+GRIDS, LOSS = ["mnist_train.png", "fashion_epoch.png"], ["mnist_loss.png", "fashion_loss.png"]
+NAMES = [*GRIDS, *LOSS, "GAN_structure.png", *(f"eqn{n}.png" for n in range(1, 7))]
 RANDOM = np.random.RandomState(0)
 
 
@@ -30,29 +30,27 @@ def pictures(n):
     return RANDOM.randint(0, 255, (n, 28, 28)).astype(np.uint8)
 
 
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png) if isinstance(png, bytes) else png).convert("RGB"))
+
+
 def texts(figure):
-    """Every text that is really drawn (a tick outside the axes is not) with its box; the canvas's size."""
-    drawn, draw = [], Text.draw
+    """Every text that is really drawn (a tick outside the axes is not) with its box."""
+    drawn, draw, canvas = [], Text.draw, FigureCanvasAgg(figure)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            Text, "draw", lambda self, *args, **kw: (drawn.append(self), draw(self, *args, **kw))[1]
-        )
-        renderer = FigureCanvasAgg(figure).get_renderer()
-        figure.draw(renderer)
+        patch.setattr(Text, "draw", lambda self, *a, **kw: (drawn.append(self), draw(self, *a, **kw))[1])
+        canvas.draw()
     found = [text for text in drawn if text.get_visible() and text.get_text().strip()]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in found]
-    return boxes, (figure.bbox.width, figure.bbox.height)
+    return [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in found]
 
 
-def assert_readable(figure):
-    """No text outside the canvas, no two texts on each other."""
-    found, (width, height) = texts(figure)
-    assert found
-    for words, box in found:
-        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width and box.y1 <= height, f"{words!r} is cut"
-    for (one, a), (two, b) in itertools.combinations(found, 2):
-        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
-        assert apart, f"{one!r} and {two!r} overlap"
+def words(figure):
+    return {text for text, _ in texts(figure)}
+
+
+def assert_white_edge(picture):
+    for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
+        assert (edge == 255).all()
 
 
 # --- the committed pictures ---
@@ -61,314 +59,232 @@ def assert_readable(figure):
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("images")
-    writeup.draw_all(folder)
+    diagrams.draw_all(folder)
     return folder
 
 
-def differences(one, two):
-    """Mean difference of two pictures over all pixels, and the greatest over 20 × 20 blocks (of 255)."""
+def difference(one, two):
+    """Of two pictures: the greatest mean difference (of 255) over a block of 20 × 20 pixels."""
     one, two = (Image.open(path).convert("L") for path in (one, two))
     assert one.size == two.size
-    apart = np.abs(np.asarray(one, float) - np.asarray(two, float))
-    rows, columns = (side // 20 for side in apart.shape)
-    blocks = apart[: rows * 20, : columns * 20].reshape(rows, 20, columns, 20).mean((1, 3))
-    return apart.mean(), blocks.max()
+    return ImageChops.difference(one, two).reduce(20).getextrema()[1]
 
 
-@pytest.mark.skipif(
-    matplotlib.__version_info__ < (3, 11, 2), reason="matplotlib cũ hơn đặt chữ khác đi vài điểm ảnh"
-)
-@pytest.mark.parametrize("name", NAMES)
-def test_committed_picture_is_what_is_drawn(drawn, name):
-    mean, block = differences(drawn / name, IMAGES / name)
-    assert mean < 2
-    assert block < 40  # a word that moved is little over the whole picture, but much where it was
-
-
-def test_the_comparison_tells_pictures_apart(drawn, tmp_path):
-    figure = writeup.gan_structure()
-    next(text for text in figure.axes[0].texts if text.get_text() == "ảnh thật x").set_y(0.3)
-    figures.save(figure, tmp_path / "moved.png")
-    assert differences(drawn / "GAN_structure.png", tmp_path / "moved.png")[1] > 50
-    with pytest.raises(AssertionError):
-        differences(drawn / "eqn1.png", drawn / "eqn3.png")
+def test_committed_picture_is_what_is_drawn(drawn, tmp_path):
+    if matplotlib.__version_info__ < (3, 11, 2):
+        pytest.skip("matplotlib cũ hơn đặt chữ khác đi vài điểm ảnh")
+    for name in NAMES:
+        assert difference(drawn / name, IMAGES / name) < 40, name
+    moved = diagrams.gan_structure()
+    moved.axes[0].texts[2].set_y(0.3)  # one word
+    figures.save(moved, tmp_path / "moved.png", "một chữ bị dời")
+    assert difference(drawn / "GAN_structure.png", tmp_path / "moved.png") > 50
 
 
 def test_drawing_twice_gives_the_same_bytes(drawn, tmp_path):
-    writeup.draw_all(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(NAMES)  # no half-written file left
-    for name in NAMES:
-        assert (tmp_path / name).read_bytes() == (drawn / name).read_bytes()
+    diagrams.draw_all(tmp_path)
+    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert kept == {name: (drawn / name).read_bytes() for name in NAMES}  # and no half-written file
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_committed_picture_is_opaque_white_edged_small_and_described(name):
     image = Image.open(IMAGES / name)
-    assert image.info["Description"]
-    assert "Creation Time" not in image.info
-    assert image.mode == "P" and "transparency" not in image.info
-    pixels = np.asarray(image.convert("RGB"))
-    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
-        assert (edge == 255).all()  # a margin, so that nothing is cut
-    limit = 200_000 if name in ("mnist_train.png", "fashion_epoch.png") else 60_000  # 120 images: more
-    assert (IMAGES / name).stat().st_size < limit
+    assert image.info["Description"] and "Creation Time" not in image.info
+    assert image.mode == "P" and "transparency" not in image.info  # P: at most 256 colours
+    assert_white_edge(pixels(IMAGES / name))
+    assert (IMAGES / name).stat().st_size < (200_000 if name in GRIDS else 60_000)
 
 
-def test_structure_names_every_part_without_overlap():
-    figure = writeup.gan_structure()
-    assert_readable(figure)
-    words = " ".join(text for text, _ in texts(figure)[0])
-    for part in (
-        "Mạng sinh",
-        "phân biệt",
-        "ảnh giả",
-        "ảnh thật",
-        "huấn luyện",
-        "vector nhiễu",
-        "thật",
-        "giả",
-    ):
-        assert part in words
+def test_a_row_is_an_epoch_and_a_column_a_noise():
+    values = (torch.arange(25)[:, None] * 9 + torch.arange(36)[None] % 9).to(torch.uint8)
+    images = values[:, :, None, None].expand(25, 36, 28, 28)  # each of one grey: its epoch and its noise
+    figure = diagrams.epochs_grid(images, every=10, columns=3)
+    grid = figure.axes[0].images[0].get_array()
+    assert grid[9::30, 9::30].tolist() == values[9::10, :3].tolist()
+    assert [text for text, _ in texts(figure)] == ["epoch 10", "epoch 20"]
 
 
-def test_equations_3_and_4_differ_as_in_the_paper():
-    three, four = (writeup.EQUATIONS[n][0] for n in (3, 4))
-    assert r"\theta_d" in three and r"\log D" in three
-    assert r"\theta_g" in four and r"\log D" not in four
-    assert three.count(r"\left") == three.count(r"\right")
-
-
-@pytest.mark.parametrize("n", [0, 7, "3", None])
-def test_unknown_equation(n):
-    with pytest.raises(ValueError, match="công thức"):
-        writeup.equation(n)
+def test_the_shipped_run_gives_the_pictures_of_the_write_up():
+    run = record.load(ASSETS / "mnist.safetensors")
+    (grid, grid_alt), (curves, curves_alt) = diagrams.results(run).values()
+    last = grid.axes[0].images[0].get_array()[-30:-2, -30:-2]
+    np.testing.assert_array_equal(last, run.images[99, 11])
+    lines = [line.get_ydata() for line in curves.axes[0].lines if len(line.get_xdata()) == 100]
+    np.testing.assert_allclose(lines, np.stack([run.loss_D, run.loss_G]))
+    assert "MNIST" in grid_alt and f"{run.loss_D[-1]:.2f}" in curves_alt
 
 
 # --- grids ---
 
 
-def test_grid_puts_image_i_at_its_row_and_column():
-    images, gap = pictures(7), figures.GAP
-    grid = figures.grid_pixels(images, columns=3)
-    assert grid.shape == (3 * (28 + gap) + gap, 3 * (28 + gap) + gap) and grid.dtype == np.uint8
+@pytest.mark.parametrize("n, columns, shown", [(1, None, 1), (7, 3, 3), (36, None, 6), (5, 9, 5)])
+def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown):
+    images, expected = pictures(n), np.full((math.ceil(n / shown) * 30 + 2, shown * 30 + 2), 255, np.uint8)
     for i, image in enumerate(images):
-        top, left = gap + i // 3 * (28 + gap), gap + i % 3 * (28 + gap)
-        np.testing.assert_array_equal(grid[top : top + 28, left : left + 28], image)
-    assert (grid[-28 - gap :, 28 + 2 * gap :] == 255).all()  # the two empty cells stay white
-    assert (grid[:gap] == 255).all() and (grid[:, :gap] == 255).all()
-
-
-@pytest.mark.parametrize("n, columns", [(1, 1), (8, 8), (10, 10), (36, 6), (100, 10), (11, 4)])
-def test_default_columns(n, columns):
-    assert figures.grid_pixels(pictures(n)).shape[1] == columns * (28 + figures.GAP) + figures.GAP
+        top, left = 2 + i // shown * 30, 2 + i % shown * 30
+        expected[top : top + 28, left : left + 28] = image
+    np.testing.assert_array_equal(figures.grid_pixels(images, columns), expected)
+    enlarged = pixels(figures.grid_png(images, columns, scale=3))
+    np.testing.assert_array_equal(enlarged, expected.repeat(3, 0).repeat(3, 1)[..., None].repeat(3, 2))
+    by_rows = figures.image_grid(images, rows=math.ceil(n / shown))
+    np.testing.assert_array_equal(by_rows.axes[0].images[0].get_array(), expected)
 
 
 def test_floats_map_to_the_same_pixels_as_bytes():
-    every = np.arange(256, dtype=np.uint8)
-    images = np.resize(every, (1, 28, 28))
+    images = np.resize(np.arange(256, dtype=np.uint8), (1, 28, 28))
     floats = torch.from_numpy(images).float().div(255).sub(0.5).div(0.5)  # what the data pipeline does
-    np.testing.assert_array_equal(figures.grid_pixels(floats), figures.grid_pixels(images))
-    np.testing.assert_array_equal(figures.grid_pixels(floats[:, None]), figures.grid_pixels(images))
-    ends = np.stack([np.full((28, 28), value) for value in (-1.0, 0.0, 1.0)])
-    assert [figures.grid_pixels(ends)[9, 9 + 30 * i] for i in range(3)] == [0, 128, 255]
+    for same in (floats, floats[:, None], floats.double().numpy(), floats.clone().requires_grad_()):
+        np.testing.assert_array_equal(figures.grid_pixels(same), figures.grid_pixels(images))
 
 
-def test_grid_takes_what_a_network_gives():
-    images = torch.zeros(4, 1, 28, 28, requires_grad=True).tanh()
-    assert figures.grid_pixels(images).max() == 255  # the white gaps
-    assert (figures.grid_pixels(images)[2:30, 2:30] == 128).all()
+WRONG = [
+    (np.zeros((0, 28, 28), np.uint8), {}, "ít nhất một ảnh"),
+    (np.zeros((2, 784)), {}, "ít nhất một ảnh"),
+    (np.linspace(0, 255, 784).reshape(1, 28, 28), {}, r"\[-1, 1\]; đã nhận torch.float64, từ 0 đến 255"),
+    (np.full((1, 28, 28), np.nan), {}, r"\[-1, 1\]"),
+    (np.zeros((1, 28, 28), np.int64), {}, r"\[-1, 1\]; đã nhận torch.int64"),
+    (pictures(2), {"captions": ["một"]}, "captions phải là dãy 2"),
+    (pictures(2), {"rows": ["một", "hai"]}, "rows phải là dãy 1"),
+    (pictures(2), {"columns": 0}, "Số cột phải là"),
+]
 
 
-def test_grid_png_is_the_grid_enlarged():
-    images = pictures(5)
-    image = np.asarray(Image.open(io.BytesIO(figures.grid_png(images, columns=2, scale=3))))
-    np.testing.assert_array_equal(image[1::3, 1::3], figures.grid_pixels(images, columns=2))
+@pytest.mark.parametrize("images, options, message", WRONG)
+def test_wrong_images(images, options, message):
+    with pytest.raises(ValueError, match=message):
+        figures.image_grid(images, **options)
 
 
-def test_drawn_grid_has_image_i_at_its_row_and_column():
-    levels = np.arange(6) * 40
-    images = np.stack([np.full((28, 28), level, np.uint8) for level in levels])
-    figure = figures.image_grid(images, columns=3)
-    pixels = np.asarray(Image.open(io.BytesIO(figures.png(figure))).convert("L")).astype(int)
-    boxes = [picture.get_window_extent() for picture in figure.axes[0].images]
-    scale = figures.DPI / figure.dpi
-    for i, box in enumerate(boxes):
-        x, y = (box.x0 + box.x1) / 2 * scale, pixels.shape[0] - (box.y0 + box.y1) / 2 * scale
-        assert abs(pixels[int(y), int(x)] - levels[i]) <= 1
-    xs, ys = [round(box.x0) for box in boxes], [round(box.y0) for box in boxes]
-    assert xs[:3] == xs[3:] == sorted(set(xs)) and ys[0] == ys[2] > ys[3] == ys[5]
+# --- words and curves ---
 
 
-@pytest.mark.parametrize("n, columns", [(1, None), (8, None), (36, None), (100, 10), (2, 1)])
-def test_grid_texts_are_readable(n, columns):
-    captions = [f"{i / n:.2f}" for i in range(n)] if n < 50 else None
-    title = "Ảnh giả của nhiễu cố định"
-    figure = figures.image_grid(pictures(n), columns, title=title, captions=captions, color=figures.G_COLOR)
-    assert_readable(figure)
-    words = [text for text, _ in texts(figure)[0]]
-    assert words.count(title) == 1 and len(words) == 1 + len(captions or [])
+def bars():
+    figure, axes = figures.panels("một", "hai", xlabel="x", ylabel="y", width=8, height=3)
+    for ax in axes:
+        ax.bar_label(ax.bar(["×½", "×1", "×2"], [1, 4, 9]), fmt="%.2f")
+    return figure
 
 
-@pytest.mark.parametrize(
-    "images",
-    [
-        np.zeros((0, 28, 28), np.uint8),
-        np.zeros((28, 28), np.uint8),
-        torch.zeros(2, 3, 28, 28),
-        np.zeros((2, 784)),
-    ],
-)
-def test_wrong_shapes(images):
-    for draw in (figures.grid_pixels, figures.grid_png, figures.image_grid):
-        with pytest.raises(ValueError, match="ít nhất một ảnh"):
-            draw(images)
+def two_lines(log):
+    lines = [("một", [1, 2, 3], [[1, 2, 4], [3, 4, 8]], "k", "-"), ("hai", [1, 3], [5, 500], "b", "o")]
+    return figures.curves(lines, "bước", "y", [(2, "mức")], ylim=(0.9, 40), log=log)  # 500 lies outside
 
 
-def test_wrong_values():
-    with pytest.raises(ValueError, match=r"trong \[-1, 1\]; đã nhận từ 0 đến 255"):
-        figures.image_grid(np.linspace(0, 255, 784).reshape(1, 28, 28))
-    with pytest.raises(ValueError, match=r"\[-1, 1\]"):
-        figures.image_grid(np.full((1, 28, 28), np.nan))
-    with pytest.raises(ValueError, match="kiểu int64"):
-        figures.image_grid(np.zeros((1, 28, 28), np.int64))
-    with pytest.raises(ValueError, match="Số cột"):
-        figures.image_grid(pictures(2), columns=0)
-    with pytest.raises(ValueError, match="chú thích"):
-        figures.image_grid(pictures(2), captions=["một"])
+def grid(n, title="Ảnh giả của nhiễu cố định", **options):
+    return figures.image_grid(pictures(n), title=title, **options)
 
 
-# --- bars ---
-
-
-def test_bars_rise_with_their_values_and_carry_them():
-    figure = figures.bars([("một", ["a", "b"], [1, 4]), ("hai", ["×½", "×1", "×2"], [0, 2.25, 9])])
-    assert_readable(figure)
-    heights = [[bar.get_height() for bar in ax.patches] for ax in figure.axes[1:]]
-    assert heights == [[1, 4], [0, 2.25, 9]]
-    words = [words for words, _ in texts(figure)[0]]
-    assert {"một", "hai", "a", "×½", "1.0", "4.0", "0.0", "9.0"} <= set(words)
-
-
-@pytest.mark.parametrize("values", [[1], [1, -1], [1, math.nan]])
-def test_bars_need_a_value_each(values):
-    with pytest.raises(ValueError, match="một: mỗi cột cần"):
-        figures.bars([("một", ["a", "b"], values)])
-
-
-# --- curves ---
-
-CASES = {
+LOSSES = {
     "settled": ([1.2] * 100, [0.99] * 100, [0.58] * 100, [0.42] * 100),
     "equilibrium": ([2 * math.log(2)] * 9, [math.log(2)] * 9, [0.5] * 9, [0.5] * 9),
     "D has won": ([1.0, 0.3, 0.0], [2.0, 5.0, 40.0], [0.9, 1.0, 1.0], [0.1, 0.0, 0.0]),
     "first epoch": ([1.1], [0.9], [0.6], [0.4]),
     "all at once": ([0.69] * 4, [0.7] * 4, [1.0] * 4, [1.0] * 4),
 }
+FIGURES = {
+    "structure": diagrams.gan_structure,
+    "one image": lambda: grid(1, captions=["0.5"]),
+    "captions": lambda: grid(36, captions=[f"{i / 36:.2f}" for i in range(36)]),
+    "rows": lambda: grid(100, columns=10, rows=[f"epoch {i}" for i in range(10)]),
+    "bars": bars,
+    "curves": lambda: two_lines(log=False),
+    "curves, log": lambda: two_lines(log=True),
+}
+FIGURES |= {f"{name}, 1": lambda v=values: figures.loss_curves(*v[:2]) for name, values in LOSSES.items()}
+FIGURES |= {
+    f"{name}, 2": lambda v=values: figures.loss_curves(*v, 100, "A") for name, values in LOSSES.items()
+}
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("panels", [1, 2])
-@pytest.mark.parametrize("total", [None, 100])
-def test_curve_labels_never_overlap(name, panels, total):
-    figure = figures.loss_curves(*CASES[name][: 2 * panels], total=total, title="MNIST")
-    assert_readable(figure)
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_text_is_cut_or_lies_on_another(name):
+    figure = FIGURES[name]()
+    for (one, a), (two, b) in itertools.combinations(texts(figure), 2):
+        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
+        assert apart, f"{one!r} and {two!r} overlap"
+    assert_white_edge(pixels(figures.png(figure)))
 
 
-def test_curves_show_the_losses_their_levels_and_colours():
-    loss_D, loss_G, D_x, D_Gz = [1.3, 1.2, 1.1], [0.8, 0.9, 1.0], [0.6, 0.59, 0.58], [0.4, 0.41, 0.42]
-    figure = figures.loss_curves(loss_D, loss_G, D_x, D_Gz, total=10)
-    words = {text for text, _ in texts(figure)[0]}
-    assert {"loss_D = 1.10", "loss_G = 1.00", "D(x) = 0.58", "D(G(z)) = 0.42"} <= words
-    assert {"2 log 2 ≈ 1.386", "log 2 ≈ 0.693", "1/2", "epoch", "loss", "D trung bình"} <= words
-    top, below = figure.axes[1:]
-    for ax, curves, levels in (
-        (top, (loss_D, loss_G), (2 * math.log(2), math.log(2))),
-        (below, (D_x, D_Gz), (0.5,)),
-    ):
-        lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
-        assert [list(line.get_ydata()) for line in lines] == [list(curve) for curve in curves]
-        assert all(list(line.get_xdata()) == [1, 2, 3] for line in lines)
-        assert [line.get_linestyle() for line in lines] == ["-", "--"]
-        flat = [line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == ":"]
-        assert flat == pytest.approx(levels)
-        assert ax.get_xlim() == (1, 10)
-    colours = [line.get_color() for line in top.lines if len(line.get_xdata()) == 3]
-    assert colours == [figures.D_COLOR, figures.G_COLOR] == ["#0072B2", "#D55E00"]
+def test_everything_is_written_where_it_was_asked_for():
+    captions, rows = list("abcd"), ["trên", "dưới"]
+    assert words(grid(4, "tên", columns=2, captions=captions, rows=rows)) == {"tên", *captions, *rows}
+    assert words(bars()) >= {"một", "hai", "x", "y", "×½", "4.00"}
+    assert words(two_lines(log=False)) >= {"một", "hai", "mức", "bước", "y"}
+
+
+def test_loss_curves_show_the_losses_their_levels_and_colours():
+    values = [1.3, 1.2, 1.1], [0.8, 0.9, 1.0], [0.6, 0.59, 0.58], [0.4, 0.41, 0.42]
+    figure = figures.loss_curves(*values, total=10)
+    ends = {"loss_D = 1.10", "loss_G = 1.00", "D(x) = 0.58", "D(G(z)) = 0.42"}
+    levels = {"2 log 2 ≈ 1.386": 2 * math.log(2), "log 2 ≈ 0.693": math.log(2), "1/2": 0.5}
+    assert words(figure) >= ends | set(levels) | {"epoch", "loss", "câu trả lời của D"}
+    lines = [line for ax in figure.axes for line in ax.lines]
+    curves = [line for line in lines if list(line.get_xdata()) == [1, 2, 3]]
+    assert [tuple(line.get_ydata()) for line in curves] == [tuple(curve) for curve in values]
+    assert [line.get_linestyle() for line in curves] == ["-", "--", "-", "--"]
+    flat = [line.get_ydata()[0] for line in lines if line.get_linestyle() == ":"]
+    assert flat == pytest.approx(list(levels.values()))
+    assert all(ax.get_xlim() == (1, 10) for ax in figure.axes)
+    colours = {tuple(pixel) for pixel in pixels(figures.png(figure)).reshape(-1, 3)}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)} <= colours  # exactly
 
 
 def test_wrong_curves():
-    for bad in (([], []), ([1.0], [1.0, 2.0]), ([1.0], [1.0], [0.5]), ([1.0], [1.0], [0.5], [])):
-        with pytest.raises(ValueError, match="số epoch"):
+    for bad in (([], []), ([1.0], [1.0, 2.0]), ([1.0], [1.0], [0.5], []), ([1.0], [math.nan])):
+        with pytest.raises(ValueError, match="phải là dãy 1 số, không có NaN"):
             figures.loss_curves(*bad)
-    with pytest.raises(ValueError, match="loss_G có giá trị NaN"):
-        figures.loss_curves([1.0], [math.nan])
+
+
+def test_several_runs_are_their_mean_in_a_band():
+    ax = two_lines(log=False).axes[0]
+    assert list(ax.lines[0].get_ydata()) == [2, 3, 6]
+    band = ax.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (1, 8)
 
 
 # --- to the screen ---
 
 
-def test_live_png_shows_the_same_picture():
-    figure = figures.loss_curves([1.3, 1.2], [0.8, 0.9])
-    small, live = (
-        np.asarray(Image.open(io.BytesIO(figures.png(figure, small=s))).convert("RGB"), float) for s in (1, 0)
-    )
-    assert np.abs(small - live).mean() < 0.5
-    colours = {tuple(pixel) for pixel in live.reshape(-1, 3).astype(int)}
-    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)} <= colours  # D's and G's, exactly
-    half = Image.open(io.BytesIO(figures.png(figure, dpi=80)))
-    assert half.size == (720, 312)
-
-
 @pytest.fixture
-def shown(monkeypatch):
-    """What show hands to the notebook: a list of (bundle, options)."""
-    calls = []
-    monkeypatch.setattr("IPython.display.display", lambda *a, **k: calls.append((a[0], k)))
-    return calls
+def places(monkeypatch):
+    """(display, handle of the first output, handle of the second): what the notebook gets."""
+    handles = [Mock(), Mock()]
+    monkeypatch.setattr("IPython.display.display", display := Mock(side_effect=handles))
+    return display, *handles
 
 
 @pytest.mark.parametrize("as_bytes", [False, True])
-def test_show_carries_the_picture_its_width_and_its_alt_text(shown, as_bytes):
-    alt = 'Lưới 4 ảnh "giả" & thật, D(x) < 1/2'
+def test_show_carries_the_picture_its_width_and_its_alt_text(places, as_bytes):
+    alt = "Lưới 4 ảnh *giả* & thật, D(x) < 1/2, loss_D: $1"
     picture = figures.grid_png(pictures(4)) if as_bytes else figures.image_grid(pictures(4))
-    figures.show(picture, alt)
-    ((bundle, options),) = shown
-    assert options == {"raw": True} and bundle["text/plain"] == alt
-    tag = re.fullmatch(
-        r'<img alt="([^"]*)" width="(\d+)" src="data:image/png;base64,([^"]*)">', bundle["text/html"]
-    )
-    assert unescape(tag[1]) == alt
-    image = Image.open(io.BytesIO(base64.b64decode(tag[3])))
-    assert image.format == "PNG"
-    assert int(tag[2]) == (
-        image.width if as_bytes else pytest.approx(image.width * figures.WIDTH / figures.DPI, abs=1)
-    )
+    figures.show(picture, alt, caption="100 epoch")
+    first, second = places[0].call_args_list
+    assert list(first.args[0])[0] == "image/png" and first.args[0]["text/plain"] == alt
+    wide = Image.open(io.BytesIO(base64.b64decode(first.args[0]["image/png"]))).width
+    shown = {"alt": alt, "width": wide if as_bytes else round(wide / 1.6)}
+    assert first.kwargs["raw"] and first.kwargs["metadata"] == {"image/png": shown}
+    line = r"*Lưới 4 ảnh \*giả\* & thật, D(x) \< 1/2, loss\_D: \$1* 100 epoch"
+    assert second.kwargs["raw"] and second.args == ({"text/markdown": line},)
 
 
-def test_a_live_picture_is_replaced_in_its_place(monkeypatch):
-    calls = []
-
-    class Handle:
-        def update(self, bundle, **options):
-            calls.append(("update", bundle["text/html"]))
-
-    def display(bundle, **options):
-        calls.append(("display", bundle["text/html"]))
-        return Handle()
-
-    monkeypatch.setattr("IPython.display.display", display)
-    live = figures.Live()
-    for epoch in (1, 2):
-        live.show(figures.grid_png(pictures(4)), "ảnh", caption=f"epoch {epoch} < 3")
-    assert [kind for kind, _ in calls] == ["display", "update"]
-    assert "<div>epoch 2 &lt; 3</div>" in calls[1][1] and 'alt="ảnh"' in calls[1][1]
+def test_a_live_picture_and_its_line_are_replaced_in_their_places(places):
+    display, picture, line = places
+    live, (one, two) = figures.Live(), (figures.grid_png(pictures(1)) for _ in range(2))
+    live.show(one, "ảnh")
+    live.show(two, "ảnh", width=300, caption="epoch 2")
+    assert display.call_count == 2
+    (bundle,), options = picture.update.call_args
+    assert base64.b64decode(bundle["image/png"]) == two and options["raw"]
+    assert options["metadata"] == {"image/png": {"alt": "ảnh", "width": 300}}
+    line.update.assert_called_once_with({"text/markdown": "*ảnh* epoch 2"}, raw=True)
 
 
 @pytest.mark.parametrize("alt", ["", "  ", None])
-def test_show_insists_on_alt_text(shown, alt):
+def test_show_insists_on_alt_text(places, alt):
     with pytest.raises(ValueError, match="alt"):
-        figures.show(b"", alt)
-    assert not shown
+        figures.show(figures.grid_png(pictures(1)), alt)
+    assert not places[0].called
 
 
 def test_figures_leave_pyplot_alone():
@@ -376,8 +292,8 @@ def test_figures_leave_pyplot_alone():
         "import sys; from matplotlib import rcParams\n"
         "settings = lambda: {key: rcParams[key] for key in rcParams if key != 'backend'}\n"
         "before = settings()\n"
-        "from ganlib import figures, writeup\n"
-        "figures.png(figures.loss_curves([1.0], [1.0])); figures.png(writeup.equation(3))\n"
+        "from ganlib import diagrams, figures\n"
+        "figures.png(figures.loss_curves([1.0], [1.0])); figures.png(diagrams.equation(3))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
         "assert settings() == before\n"
     )

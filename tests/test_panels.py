@@ -1,186 +1,370 @@
-"""ganlib.panels without a browser: what is drawn, what playing does, what a saved notebook shows."""
+"""The live panels without a browser: what they share, replay, playground, walk."""
 
 import asyncio
+import base64
+import html
 import io
+import math
 import re
+import threading
 
-import nbformat
 import numpy as np
 import pytest
-from notebook_checks import check_alt, check_widgets
+import torch
 from PIL import Image
-from refresh_notebooks import WIDGET, clean_output
 
-from ganlib import figures, panels
+from ganlib import figures
+from ganlib.algorithm import update_D, update_G
+from ganlib.networks import Generator
+from ganlib.toy import SHAPES
+from ganlib.training import LOSSES_G
+from ganlib.widgets import panel, playground, replay, walk
+from ganlib.widgets.playground import NAMES, NOT_FINITE, Panel, Playground
+from ganlib.widgets.replay import Replay
+from ganlib.widgets.walk import STEPS, Walk
 
 E = 12
-
-
-@pytest.fixture
-def record(make_record):
-    return make_record(E)
-
-
-@pytest.fixture
-def panel(record, monkeypatch):
-    monkeypatch.setattr(panels, "FRAME", 0.001)
-    return panels.Replay(record)
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
-
-
-# --- an epoch ---
-
-
-@pytest.mark.parametrize("epoch", [1, 7, E])
-def test_an_epoch_shows_its_images_and_numbers(panel, record, epoch):
-    panel.slider.value = epoch
-    grid = pixels(panel.grid.value)[::2, ::2, 0]
-    np.testing.assert_array_equal(grid, figures.grid_pixels(record.images[epoch - 1]))
-    loss_D, loss_G, D_x, D_Gz = (
-        v[epoch - 1] for v in (record.loss_D, record.loss_G, record.D_x, record.D_Gz)
-    )
-    numbers = f"loss_D = {loss_D:.2f}, loss_G = {loss_G:.2f}, D(x) = {D_x:.2f}, D(G(z)) = {D_Gz:.2f}"
-    assert f"<b>Epoch {epoch}/{E}</b>: {numbers}" in panel.text.value
-
-
-def test_the_marker_stands_on_the_curves(panel):
-    beneath = pixels(panel.pictures[1][0])
-    scale = beneath.shape[1] / panel.size[0]
-    columns = []
-    for panel.slider.value in range(1, E + 1):
-        column, top, bottom = map(
-            float, re.search(r"M([\d.]+) ([\d.]+)V([\d.]+)", panel.marker.value).groups()
-        )
-        dots = re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="7" fill="#(\w+)"', panel.marker.value)
-        for x, y, color in dots:
-            x, y = float(x), float(y)
-            assert x == column and top <= y <= bottom
-            row, left = round(y * scale), round(x * scale)
-            around = beneath[row - 8 : row + 9, left - 8 : left + 9].reshape(-1, 3)
-            assert np.abs(around - list(bytes.fromhex(color))).sum(1).min() < 30  # the curve of that colour
-        assert len(dots) == 4
-        columns.append(column)
-    np.testing.assert_allclose(np.diff(columns), np.diff(columns)[0], atol=0.2)  # epochs in equal steps
-
-
-def test_no_number_of_another_epoch_stands_beside_the_curves(record, monkeypatch):
-    drawn, png = [], figures.png
-    monkeypatch.setattr(figures, "png", lambda figure: drawn.append(words(figure)) or png(figure))
-    panels.Replay(record)
-    for_pages, behind_marker = drawn
-    assert f"loss_D = {record.loss_D[-1]:.2f}" in for_pages
-    assert "loss_D" in behind_marker and not any("=" in word for word in behind_marker)
-
-
-def words(figure):
-    return [text.get_text() for ax in figure.axes for text in ax.texts]
-
-
-# --- playing ---
-
-
-def play(*watched):
-    """Click each panel's play button; the epochs that each shows until all have stopped."""
-    seen = [[] for _ in watched]
-
-    async def run():
-        for panel, epochs in zip(watched, seen, strict=True):
-            panel.slider.observe(lambda change, epochs=epochs: epochs.append(change.new), "value")
-            panel.button.click()
-            assert panel.button.description == "Tạm dừng"
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait_for(asyncio.gather(*others), 20)
-
-    asyncio.run(run())
-    assert all(panel.task is None and panel.button.description == "Phát" for panel in watched)
-    return seen
-
-
-def test_playing_shows_every_epoch_stops_and_begins_anew(panel):
-    assert play(panel) == [list(range(2, E + 1))]
-    assert play(panel) == [list(range(1, E + 1))]
-
-
-def test_playing_goes_on_from_the_epoch_shown(panel):
-    panel.slider.value = 9
-    assert play(panel) == [[10, 11, 12]]
-
-
-def at(panel, epoch, action):
-    panel.slider.observe(lambda change: action() if change.new == epoch else None, "value")
-
-
-def test_pause_stops_at_once(panel):
-    at(panel, 5, panel.button.click)
-    assert play(panel) == [[2, 3, 4, 5]]
-    assert "Epoch 5/" in panel.text.value
-
-
-def test_pause_and_play_in_one_breath_leave_one_film_running(panel):
-    at(panel, 5, lambda: (panel.button.click(), panel.button.click()))
-    assert play(panel) == [list(range(2, E + 1))]
-
-
-def test_a_hand_on_the_slider_stops_the_film_there(panel):
-    at(panel, 5, lambda: panel.slider.set_trait("value", 9))
-    (epochs,) = play(panel)
-    assert sorted(epochs) == [2, 3, 4, 5, 9]
-    assert panel.slider.value == 9 and "Epoch 9/" in panel.text.value
-
-
-def test_two_panels_do_not_disturb_each_other(panel, record):
-    other = panels.Replay(record)
-    at(other, 4, other.button.click)
-    assert play(panel, other) == [list(range(2, E + 1)), [2, 3, 4]]
-
-
-# --- on the page ---
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PATHS = {"thẳng": lambda a, b, t: (1 - t) * a + t * b, "bậc thang": lambda a, b, t: b if t > 0.5 else a}
 
 
 @pytest.fixture
 def shown(monkeypatch):
     """What is handed to the notebook: (bundle, options) of each display."""
     calls = []
-    monkeypatch.setattr("IPython.display.display", lambda *a, **k: calls.append((a[0], k)))
+    monkeypatch.setattr(panel, "display", lambda bundle, **options: calls.append((bundle, options)))
     return calls
 
 
-def test_the_output_is_a_widget_and_a_picture_for_where_none_shows(record, shown):
-    assert panels.replay(record) is None
-    ((bundle, options),) = shown
-    assert options == {"raw": True} and WIDGET in bundle
-    output = nbformat.v4.new_output("display_data", bundle)
-    clean_output(output)
-    assert set(output.data) == {"text/html", "text/plain"}
-    cell = nbformat.v4.new_code_cell("replay(record)", outputs=[output])
-    notebook = nbformat.v4.new_notebook(cells=[cell])
-    assert not check_alt(notebook) and not check_widgets(notebook)
-    assert output.data["text/html"].count("<img ") == 2
-    assert f"loss_G = {record.loss_G[-1]:.2f}" in output.data["text/plain"]
-    assert f"Sau epoch {E}" in output.data["text/html"] and f"Sau epoch {E}" in output.data["text/plain"]
-    assert len(output.data["text/html"]) < 300_000
+@pytest.fixture
+def film(make_record):
+    film = Replay(make_record(E))
+    film.runner.pause = 0
+    return film
 
 
-def test_an_alt_text_may_hold_any_character():
-    assert '<img alt="&quot;thật&quot; &lt; 1/2" width="9"' in panels.img(b"", '"thật" < 1/2', 'width="9"')
+@pytest.fixture
+def game():
+    game = Panel("ring", width=16)
+    game.speed.value = 1
+    return game
 
 
-def test_the_picture_is_of_the_last_epoch(panel, record):
-    (grid, alt, _), _ = panel.pictures
-    np.testing.assert_array_equal(pixels(grid)[::2, ::2, 0], figures.grid_pixels(record.images[-1]))
-    assert f"epoch {E}" in alt
+@pytest.fixture
+def images():
+    """G, four z and their names."""
+    torch.manual_seed(0)
+    return Generator(hidden=(32,)).eval(), torch.randn(4, 100), list("abcd")
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def words(widget):
+    return html.unescape(re.sub(r"<[^>]*>", "", widget.value))
+
+
+def weights(machine):
+    """Of D (six), then of G."""
+    networks = machine.state.D, machine.state.G
+    return [weight.detach().clone() for network in networks for weight in network.parameters()]
+
+
+def same(ours, theirs):
+    return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def run(begin):
+    """Call it in a loop as a kernel has one, until that comes to rest."""
+
+    async def go():
+        begin()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait_for(asyncio.gather(*others, return_exceptions=True), 60)
+
+    asyncio.run(go())
+
+
+def once(shown, told, action):
+    """Do it as soon as the panel tells that."""
+    shown.line.observe(lambda change: action() if told in change.new else None, "value")
+
+
+# --- what they share ---
+
+
+def test_a_runner_steps_until_it_is_told_to_end():
+    seen = []
+    runner = panel.Runner(lambda: seen.append("step") or len(seen) < 3, lambda: seen.append("stopped"))
+    run(runner.start)
+    assert seen == ["step"] * 3 + ["stopped"] and not runner.running
+
+
+def test_a_runner_stopped_and_started_in_one_breath_runs_once():
+    seen = []
+
+    def step():
+        seen.append(asyncio.current_task())
+        if len(seen) == 2:
+            runner.stop()
+            runner.start()
+        return len(seen) < 6
+
+    runner = panel.Runner(step, lambda: None)
+    run(runner.start)
+    assert len(seen) == 6 and len(set(seen)) == 2
+
+
+def test_a_step_that_fails_ends_the_run():
+    told = []
+    runner = panel.Runner(lambda: 1 / 0, lambda: told.append("stopped"))
+    run(runner.start)
+    assert told == ["stopped"] and not runner.running
+
+
+def test_the_output_is_a_widget_and_where_none_shows_a_picture_and_a_line(shown):
+    button = panel.buttons(print, ("one", "Bấm", "Mẹo", None))["one"]
+    panel.show(button, b"PNG", "loss_D *rất* nhỏ.", 300)
+    (picture, options), (below, _) = shown
+    assert picture[WIDGET] == {"version_major": 2, "version_minor": 0, "model_id": button.model_id}
+    assert base64.b64decode(picture["image/png"]) == b"PNG"
+    assert options["metadata"]["image/png"] == {"alt": picture["text/plain"], "width": 300}
+    assert set(below) == {WIDGET, "text/markdown"} and r"loss\_D \*rất\* nhỏ." in below["text/markdown"]
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_join_keeps_every_pixel(below):
+    one, two = torch.zeros(1, 28, 28), torch.linspace(-1, 1, 784).view(1, 28, 28)
+    pngs = figures.grid_png(one, scale=1), figures.grid_png(two, scale=3)
+    whole = pixels(panel.join(*pngs, below=below))
+    for part, png in zip(np.split(whole, [32 + 12], axis=0 if below else 1), pngs, strict=True):
+        rows, columns, _ = pixels(png).shape
+        np.testing.assert_array_equal(part[6 : 6 + rows, 6 : 6 + columns], pixels(png))
+
+
+# --- replay ---
+
+
+@pytest.mark.parametrize(("epoch", "other"), [(1, 2), (7, 3), (E, 1)])
+def test_an_epoch_shows_its_images_numbers_and_marker(film, make_record, epoch, other):
+    record, i = make_record(E), epoch - 1
+    film.slider.value = epoch
+    grid = pixels(film.grid.value)[::2, ::2, 0]
+    np.testing.assert_array_equal(grid, figures.grid_pixels(record.images[i]))
+    losses = f"loss_D = {record.loss_D[i]:.2f}, loss_G = {record.loss_G[i]:.2f}"
+    answers = f"D(x) = {record.D_x[i]:.2f}, D(G(z)) = {record.D_Gz[i]:.2f}"
+    assert words(film.line) == f"Epoch {epoch}/{E}: {losses}, {answers}"
+    changed = (pixels(film.picture.value) != pixels(film.curves(other))).any((0, 2)).nonzero()[0]
+    top, _ = film.figure.axes
+    places = sorted(top.transData.transform((e, 0))[0] for e in (epoch, other))  # of the two markers
+    assert [changed.min(), changed.max()] == pytest.approx(places, abs=9)
+
+
+def play(film):
+    """Press play; the epochs shown until it stops."""
+    seen = []
+    film.slider.observe(lambda change: seen.append(change.new), "value")
+    run(film.button.click)
+    assert film.button.description == "Phát"
+    return seen
+
+
+@pytest.mark.parametrize(("start", "epochs"), [(1, range(2, E + 1)), (9, (10, 11, 12)), (E, range(1, E + 1))])
+def test_playing_shows_every_epoch_from_where_it_stands(film, start, epochs):
+    film.slider.value = start
+    assert play(film) == list(epochs)
+
+
+def test_pause_stops_at_once(film):
+    once(film, "Epoch 5/", film.button.click)
+    assert play(film) == [2, 3, 4, 5]
+
+
+def test_a_hand_on_the_slider_stops_the_film_there(film):
+    once(film, "Epoch 5/", lambda: film.slider.set_trait("value", 9))
+    assert sorted(play(film)) == [2, 3, 4, 5, 9] and "Epoch 9/" in words(film.line)
+
+
+def test_replay_where_no_widget_shows(make_record, shown):
+    record = make_record(E)
+    replay(record)
+    bundle, _ = shown[0]
+    assert re.search(f"epoch {E}.*loss_G = {record.loss_G[-1]:.2f}", bundle["text/plain"])
+    grid = figures.grid_pixels(record.images[-1])
+    drawn = pixels(base64.b64decode(bundle["image/png"]))[6::4, 6::4, 0][: len(grid), : grid.shape[1]]
+    np.testing.assert_allclose(drawn, grid, atol=2)  # 256 colours, with those of the curves
 
 
 def test_one_epoch_is_a_picture_without_controls(make_record):
-    panel = panels.Replay(make_record(1))
-    assert "Epoch 1/1" in panel.text.value
-    assert panel.widget.children[0] is panel.text  # a slider from 1 to 1 fails in the browser
+    film = Replay(make_record(1))
+    assert "Epoch 1/1" in words(film.line) and film.widget.children[0] is film.line
 
 
 @pytest.mark.parametrize("wrong", ["mnist.safetensors", None, {"images": []}])
 def test_anything_but_a_record_is_refused_with_what_to_do(wrong):
-    with pytest.raises(TypeError, match=r"cần một bản ghi .* Record\.load"):
-        panels.replay(wrong)
+    with pytest.raises(TypeError, match=r"bản ghi .* record\.load"):
+        replay(wrong)
+
+
+# --- playground ---
+
+
+@pytest.mark.parametrize(("k", "loss"), [(1, "non_saturating"), (3, "minimax")])
+def test_an_iteration_is_the_series_own(k, loss):
+    machine, other = Playground(k=k, loss=loss, width=8, seed=3), Playground(k=k, loss=loss, width=8, seed=3)
+    state = other.state
+    machine.step_D()  # counts: the first iteration makes one less
+    for _ in range(3):
+        machine.iteration()
+        with state.own_randomness():
+            for _ in range(k):
+                x, z = other.data.sample(256), torch.randn(256, 2)
+                loss_D = update_D(state.D, state.G, x, z, state.optimizer_D)
+            loss_G = update_G(state.D, state.G, torch.randn(256, 2), state.optimizer_G, LOSSES_G[loss])
+    assert same(weights(machine), weights(other)) and len(machine.history) == 3
+    assert machine.history[-1] == (loss_D.item(), loss_G.item())
+
+
+def test_its_randomness_is_its_own():
+    before = torch.get_rng_state()
+    one, two = Playground(width=8, seed=1), Playground(width=8, seed=1)
+    one.iteration()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.rand(7)
+    two.iteration()
+    assert same(weights(one), weights(two))
+
+
+@pytest.mark.parametrize("loss", panel.LOSSES.values())
+def test_the_push_is_minus_the_gradient_of_each_points_own_loss(loss):
+    machine = Playground(width=8, loss=loss)
+    points = torch.tensor([[0.3, -0.2], [1.5, 1.0]])
+    for point, push in zip(points, machine.push(points), strict=True):
+        for axis, step in enumerate(torch.eye(2) * 1e-2):
+            up, down = (LOSSES_G[loss](machine.state.D((point + e)[None])).item() for e in (step, -step))
+            assert (down - up) / 2e-2 == pytest.approx(float(push[axis]), abs=2e-3)
+
+
+def test_it_learns_the_ring():
+    machine = Panel().machine
+    for _ in range(1000):
+        machine.iteration()
+    assert re.search("Vòng lặp 1000. .* Độ phủ: [678]/8 mode", machine.words())
+
+
+def test_an_unknown_shape_is_refused():
+    with pytest.raises(ValueError, match="shape phải là một trong 'ring'.*'vòng'"):
+        playground("vòng")
+
+
+def test_every_choice_is_known():
+    assert set(NAMES.values()) == set(SHAPES) and set(panel.LOSSES.values()) == set(LOSSES_G)
+
+
+def test_buttons(game):
+    at_first, picture = weights(game.machine), game.picture.value
+    game.buttons["D"].click()
+    moved = weights(game.machine)
+    assert "D đã đi 1/1 bước" in words(game.line)
+    assert not same(at_first[:6], moved[:6]) and same(at_first[6:], moved[6:])
+    game.buttons["G"].click()
+    assert "Vòng lặp 1. loss_D" in words(game.line) and game.picture.value != picture
+    assert same(moved[:6], weights(game.machine)[:6]) and not same(moved[6:], weights(game.machine)[6:])
+    game.buttons["one"].click()
+    assert re.search(r"Vòng lặp 2\. .* Độ phủ: \d/8 mode", words(game.line))
+    game.buttons["restart"].click()
+    assert "Vòng lặp 0." in words(game.line) and same(at_first, weights(game.machine))
+
+
+def test_some_choices_act_at_once_others_begin_anew(game):
+    game.buttons["one"].click()
+    machine = game.machine
+    game.now["k"].value, game.now["loss"].value = 4, "minimax"
+    game.now["lr_D"].value, game.now["lr_G"].value = 1e-2, 1e-4
+    assert game.machine is machine and (machine.k, machine.loss) == (4, "minimax")
+    rates = [one.param_groups[0]["lr"] for one in (machine.state.optimizer_D, machine.state.optimizer_G)]
+    assert rates == pytest.approx([1e-2, 1e-4])
+    for name, value in {"shape": "grid", "width": 8, "seed": 7}.items():
+        game.buttons["one"].click()
+        game.anew[name].value = value
+        assert "Vòng lặp 0." in words(game.line)
+    assert "/25 mode" in words(game.line) and game.machine.k == 4
+    assert same(weights(game.machine), weights(Playground("grid", 8, 7)))
+
+
+@pytest.mark.parametrize(
+    ("name", "iterations"), [("run", 3), ("D", 3), ("G", 4), ("one", 4), ("restart", 0), ("seed", 0)]
+)
+def test_it_runs_until_any_click_or_a_new_beginning(game, name, iterations):
+    told = []
+    game.line.observe(lambda change: told.append(words(game.line)), "value")
+    once(game, "Vòng lặp 2.", lambda: game.now["k"].set_trait("value", 2))  # does not stop it
+    act = {key: button.click for key, button in game.buttons.items()}
+    act["seed"] = lambda: game.anew["seed"].set_trait("value", 2)
+    once(game, "Vòng lặp 3. loss", act[name])
+    run(game.buttons["run"].click)
+    assert [line[:11] for line in told[:3]] == ["Vòng lặp 1.", "Vòng lặp 2.", "Vòng lặp 3."]
+    assert game.machine.state.iterations == iterations and f"Vòng lặp {iterations}." in words(game.line)
+    assert not game.runner.running and game.buttons["run"].description == "Chạy"
+
+
+def test_a_rate_that_blows_up_ends_the_run(game):
+    for network in (game.machine.state.D, game.machine.state.G):
+        network[0].weight.data.fill_(math.nan)
+    run(game.buttons["run"].click)
+    assert words(game.line) == NOT_FINITE and not game.runner.running
+    game.buttons["restart"].click()
+    assert "Vòng lặp 0." in words(game.line)
+
+
+def test_clicks_from_other_threads_wait_for_their_turn(game):
+    threads = [threading.Thread(target=game.buttons["one"].click) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert game.machine.state.iterations == len(game.machine.history) == 8
+
+
+def test_playground_where_no_widget_shows(shown):
+    playground("squares", width=8)
+    bundle, _ = shown[0]
+    assert re.search("Sân chơi sau 300 vòng lặp.*/2 mode", bundle["text/plain"])
+    assert pixels(base64.b64decode(bundle["image/png"])).shape == (395, 1080, 3)
+
+
+# --- walk ---
+
+
+@pytest.mark.parametrize(
+    "choices", [(0, 3, "thẳng", 0.0), (2, 1, "thẳng", 0.35), (2, 1, "bậc thang", 0.35), (1, 1, "thẳng", 1.0)]
+)
+def test_every_choice_is_drawn(images, choices):
+    G, z, names = images
+    way = Walk(G, z, names, PATHS)
+    way.start.value, way.end.value, way.path.value, way.t.value = start, end, path, t = choices
+    here, *points = [
+        PATHS[path](z[[start]], z[[end]], s) for s in (t, *(i / STEPS for i in range(STEPS + 1)))
+    ]
+    with torch.no_grad():
+        image, strip = figures.grid_pixels(G(here)), figures.grid_pixels(G(torch.cat(points)), STEPS + 1)
+    np.testing.assert_array_equal(pixels(way.here.value)[::6, ::6, 0], image)
+    np.testing.assert_array_equal(pixels(way.strip.value)[::4, ::4, 0], strip)
+    assert words(way.line) == f"t = {t:.2f}, chuẩn của z: {here.norm():.2f}. Cả đường {path}:"
+
+
+def test_walk_where_no_widget_shows(images, shown):
+    walk(*images, PATHS)
+    bundle, _ = shown[0]
+    assert re.search("từ a đến d.*đường thẳng, đường bậc thang", bundle["text/plain"])
+    strips = np.split(pixels(base64.b64decode(bundle["image/png"])), 2)
+    for strip, path in zip(strips, PATHS, strict=True):
+        np.testing.assert_array_equal(
+            strip[6:-6, 6:-6], pixels(Walk(*images, {path: PATHS[path]}).strip.value)
+        )
+
+
+def test_walk_needs_a_name_for_each_z(images):
+    with pytest.raises(ValueError, match="names phải là 4 tên"):
+        walk(*images[:2], ["a", "b"], PATHS)

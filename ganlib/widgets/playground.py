@@ -1,0 +1,184 @@
+"""A GAN on the plane to play with (notebook 06): k, the learning rates, the loss may change at any time."""
+
+import math
+import time
+from collections import deque
+
+import ipywidgets as widgets
+import torch
+
+from ganlib import check
+from ganlib.algorithm import update_D, update_G
+from ganlib.toy import SHAPES, coverage, mlp
+from ganlib.toy_figures import Scene
+from ganlib.training import LOSSES_G, start
+from ganlib.widgets import panel
+
+KEPT = 4000  # iterations that the history reaches back
+REAL, FIXED = 300, 1200  # real points that are shown; fixed noise, whose images are shown and counted
+LEARN = 0.04  # seconds of learning between two drawings, at most
+SPEEDS = {"từng vòng": 1, "vừa": 5, "nhanh": 50}  # iterations between two drawings, if LEARN allows
+NAMES = {"vòng tám đốm": "ring", "lưới 25 đốm": "grid", "hai vành trăng": "moons", "đường thẳng": "line",
+         "hai ô vuông xa nhau": "squares"}  # fmt: skip
+NOT_FINITE = "Loss không còn là số hữu hạn: tốc độ học quá lớn. Hãy kéo nhỏ lại, rồi bấm Làm lại."
+
+
+def playground(shape="ring", **settings):
+    """Show the panel; shape: a key of toy.SHAPES, settings: those of Playground, both to begin with.
+
+    Where no widget shows: a picture after 300 iterations. Raises ValueError (Vietnamese) on an unknown shape.
+    """
+    machine = Playground(shape, **settings)
+    for _ in range(300):
+        machine.iteration()
+    png = Scene(machine.real).png(machine, small=True)
+    panel.show(Panel(shape, **settings).widget, png, f"Sân chơi sau 300 vòng lặp. {machine.words()}", 1080)
+
+
+class Playground:
+    """Algorithm 1 on a 2-D distribution of ganlib.toy, moved step by step; its random numbers are its own.
+
+    k and loss may be set, `set_rates` called, at any time.
+    """
+
+    def __init__(self, shape="ring", width=64, seed=0, k=1, lr_D=1e-3, lr_G=1e-3, loss="non_saturating"):
+        check.require(shape in SHAPES, "shape", "một trong " + ", ".join(map(repr, SHAPES)), shape)
+        self.width, self.data, self.k, self.loss = width, SHAPES[shape](), k, loss
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            networks = {"G": mlp(2, 2, width), "D": mlp(2, 1, width)}
+        settings = {"seed": seed, "k": k, "m": 256, "lr_D": lr_D, "lr_G": lr_G, "loss": loss, "latent_dim": 2}
+        self.state = start("cpu", "fp32", **networks, **settings, average=0.0)
+        with self.state.own_randomness():
+            self.real, self.z = self.data.sample(REAL), self.state.noise(FIXED)
+        self.loss_D = self.loss_G = math.nan
+        self.turn, self.history = 0, deque(maxlen=KEPT)  # D's steps since G's last; (loss_D, loss_G)
+
+    def step_D(self):
+        """Steps 1 and 2 of Algorithm 1, on fresh points."""
+        s = self.state
+        with s.own_randomness():
+            x, z = self.data.sample(s.settings.m), s.noise(s.settings.m)
+            self.loss_D = update_D(s.D, s.G, x, z, s.optimizer_D).item()
+        self.turn += 1
+
+    def step_G(self):
+        """Steps 4 and 5: an iteration is over."""
+        s = self.state
+        with s.own_randomness():
+            self.loss_G = update_G(s.D, s.G, s.noise(s.settings.m), s.optimizer_G, LOSSES_G[self.loss]).item()
+        s.iterations, self.turn = s.iterations + 1, 0
+        self.history.append((self.loss_D, self.loss_G))
+
+    def iteration(self):
+        """D's steps until there are k, then G's one."""
+        while self.turn < self.k:
+            self.step_D()
+        self.step_G()
+
+    def set_rates(self, lr_D, lr_G):
+        for optimizer, lr in ((self.state.optimizer_D, lr_D), (self.state.optimizer_G, lr_G)):
+            optimizer.param_groups[0]["lr"] = lr
+
+    @torch.no_grad()
+    def points(self):
+        """G of the fixed noise, (1200, 2)."""
+        return self.state.G(self.z)
+
+    def push(self, points):
+        """Where D sends each point (n, 2): minus the gradient of that point's own loss, (n, 2)."""
+        x = points.clone().requires_grad_()
+        loss = LOSSES_G[self.loss](self.state.D(x)) * len(x)  # the loss is a mean: each point gets its own
+        return -torch.autograd.grad(loss, x)[0]
+
+    def finite(self):
+        """False once a loss is NaN or infinite."""
+        return all(map(math.isfinite, self.history[-1])) if self.history else True
+
+    def words(self):
+        """How it stands, in one line."""
+        if not self.finite():
+            return NOT_FINITE
+        losses = f" loss_D = {self.loss_D:.2f}, loss_G = {self.loss_G:.2f}." if self.history else ""
+        reached, modes = coverage(self.points(), self.data)
+        step = f" D đã đi {self.turn}/{self.k} bước của vòng tiếp theo." if self.turn else ""
+        return f"Vòng lặp {self.state.iterations}.{step}{losses} Độ phủ: {reached}/{modes} mode."
+
+
+class Panel:
+    """What `playground` shows: its `widget`, over its `machine`."""
+
+    def __init__(self, shape="ring", **settings):
+        begins = Playground(shape, **settings)
+        s, rate = begins.state.settings, {"min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
+        menu, number, slider = widgets.Dropdown, widgets.BoundedIntText, widgets.FloatLogSlider
+        self.runner, self.line = panel.Runner(self.step, self.stopped), widgets.HTML()
+        self.picture = widgets.Image(format="png", layout={"width": "1080px"})
+        self.buttons = panel.buttons(
+            self.click,
+            ("run", "", "Chạy liên tục; bấm lần nữa để dừng", self.begin),
+            ("D", "D đi một bước", "Bước 1 và 2 của Thuật toán 1", lambda: self.machine.step_D()),
+            ("G", "G đi một bước", "Bước 4 và 5 của Thuật toán 1", lambda: self.machine.step_G()),
+            ("one", "Một vòng lặp", "D đi đủ k bước, rồi G đi một bước", lambda: self.machine.iteration()),
+            ("restart", "Làm lại", "Hai mạng mới, từ seed đang ghi trên bảng", self.restart),
+        )
+        self.buttons["run"].button_style = "primary"
+        self.anew = {  # begins a new run
+            "shape": panel.choice(menu, "dữ liệu", 225, shape, options=NAMES.items()),
+            "width": panel.choice(number, "độ rộng", 115, begins.width, min=1, max=512),
+            "seed": panel.choice(number, "seed", 110, s.seed, min=0, max=10**9),
+        }
+        self.now = {  # acts from the next step on
+            "k": panel.choice(widgets.IntSlider, "k", 180, s.k, min=1, max=10),
+            "lr_D": panel.choice(slider, "lr_D", 235, s.lr_D, **rate),
+            "lr_G": panel.choice(slider, "lr_G", 235, s.lr_G, **rate),
+            "loss": panel.choice(menu, "loss của G", 235, s.loss, options=panel.LOSSES.items()),
+        }
+        self.speed = panel.choice(menu, "tốc độ", 150, SPEEDS["nhanh"], options=SPEEDS.items())
+        for one in self.anew.values():
+            one.observe(lambda _change: self.click(self.restart), "value")
+        for one in self.now.values():
+            one.observe(self.changed, "value")
+        rows = [*self.buttons.values(), *self.anew.values()], [*self.now.values(), self.speed]
+        parts = [self.line, self.picture, *map(widgets.HBox, rows)]
+        self.widget = widgets.VBox(parts, layout={"max_width": "1100px"})
+        self.widget.add_class("ganlib-playground")
+        self.click(self.restart)
+
+    def draw(self):
+        self.picture.value, self.line.value = self.scene.png(self.machine), panel.line(self.machine.words())
+
+    def click(self, action):
+        """Whatever is pressed, a run ends; pressing the button that began it does no more than that."""
+        with panel.ALONE:
+            running = self.runner.running
+            self.runner.stop()
+            if not running or action != self.begin:
+                action()
+            self.draw()
+
+    def begin(self):
+        self.buttons["run"].description, self.buttons["run"].icon = "Dừng", "stop"
+        self.runner.start()
+
+    def step(self):
+        until = time.monotonic() + LEARN
+        for _ in range(self.speed.value):
+            self.machine.iteration()
+            if time.monotonic() > until:
+                break
+        self.draw()
+        return self.machine.finite()
+
+    def stopped(self):
+        self.buttons["run"].description, self.buttons["run"].icon = "Chạy", "play"
+
+    def changed(self, _change):
+        with panel.ALONE:
+            self.machine.k, self.machine.loss = self.now["k"].value, self.now["loss"].value
+            self.machine.set_rates(self.now["lr_D"].value, self.now["lr_G"].value)
+            self.draw()
+
+    def restart(self):
+        self.machine = Playground(**{name: one.value for name, one in (self.anew | self.now).items()})
+        self.scene = Scene(self.machine.real)

@@ -1,0 +1,312 @@
+"""What keeps the notebooks true: the hash of their code, the checks (each can fail), the refresh."""
+
+import json
+
+import nbformat
+import notebook_checks as checks
+import pytest
+import refresh_notebooks as refresh
+from notebook_hash import notebook_hash
+
+# --------------------------------------------------------------------------------------------- the hash
+
+CELL = "from pkg.a import f\nx = f(1)"
+PACKAGE = {
+    "__init__": "",
+    "a": '''
+"""Doc."""
+from pkg import b, check
+from . import d
+
+SCALE = 2
+WORDS = {"key": "một câu", "ảnh": "two words"}
+
+
+class Told(Exception):
+    pass
+
+
+def f(x):
+    """Doc."""
+    check.whole("x", x, 1)
+    if x < 0:
+        raise Told("No.")
+    print(f"{x} is good")
+    return b.g(x) * SCALE, WORDS, d
+
+
+def unused():
+    return 1
+''',
+    "b": "from pkg.c import h\n\n\ndef g(x):\n    return h(x) + 1\n\n\ndef k(x):\n    return x\n",
+    "c": "import os\n\nos.environ['A'] = '1'\n\n\ndef h(x):\n    return x\n",
+    "d": "def handed_on(x):\n    return x\n",
+    "check": "def whole(name, value, low):\n    pass\n",
+}
+
+
+def notebook(*sources):
+    prose = {"cell_type": "markdown", "source": "văn"}
+    return {"cells": [prose, *({"cell_type": "code", "source": s} for s in sources)]}
+
+
+@pytest.fixture
+def package(tmp_path):
+    (tmp_path / "pkg").mkdir()
+    for name, source in PACKAGE.items():
+        (tmp_path / "pkg" / f"{name}.py").write_text(source, encoding="utf-8")
+    return tmp_path / "pkg"
+
+
+def stale(package, cell=CELL, **changes):
+    """Whether that cell, or these changes (module=(old, new)), make the outputs of CELL stale."""
+    before = notebook_hash(notebook(CELL), package)
+    for name, (old, new) in changes.items():
+        path = package / f"{name}.py"
+        source = path.read_text(encoding="utf-8")
+        assert old in source
+        path.write_text(source.replace(old, new), encoding="utf-8", newline="\r\n")
+    return notebook_hash(notebook(cell), package) != before
+
+
+COMPUTES = [
+    {"a": ("SCALE = 2", "SCALE = 3")},
+    {"a": ("x < 0", "x < 1")},
+    {"a": ('"key"', '"other"')},
+    {"a": ("class Told(Exception):\n    pass", "print(1)")},  # it runs when the module is imported
+    {"b": ("+ 1", "+ 2")},
+    {"c": ("return x", "return -x")},
+    {"c": ("'1'", "'2'")},
+    {"d": ("return x", "return -x")},
+    {"cell": "from pkg.a import f\nx = f(2)"},
+    {"cell": CELL + "\n'lời'"},
+    {"cell": CELL + ";"},
+    {"cell": "%time x = 1"},
+    {"cell": "import pkg.b\nx = pkg.b.g(1)"},
+]
+TELLS = [
+    {"a": ("Doc.", "Other.")},
+    {"a": ("một câu", "a sentence")},
+    {"a": ("is good", "is fine")},
+    {"a": ("No.", "Nothing.")},
+    {"a": ('raise Told("No.")', 'raise ValueError("No")')},
+    {"a": ('check.whole("x", x, 1)', 'check.whole("count", x, 2)\n    # why')},
+    {"a": ('    check.whole("x", x, 1)\n', "")},
+    {"a": ("return 1", "return 2")},  # not reached
+    {"b": ("def k(x):\n    return x", "")},
+    {"check": ("pass", "print(value)")},
+    {"cell": "# log D(x)\nfrom pkg.a import (\n    f,\n)\n\nx = f( 1 )  # k = 1"},
+]
+
+
+@pytest.mark.parametrize("change", COMPUTES)
+def test_what_computes_counts(package, change):
+    assert stale(package, **change)
+
+
+@pytest.mark.parametrize("change", TELLS)
+def test_what_only_tells_does_not(package, change):
+    assert not stale(package, **change)
+
+
+@pytest.mark.parametrize(
+    "cell", ["import pkg.b as q\nq.g(1)", "from pkg import a\na.b.g(1)", "import pkg\npkg.b"]
+)
+def test_names_are_followed_from_module_to_module(package, cell):
+    """By attribute, by a name handed on, by the module as a whole; and by an import inside a function."""
+    seen = {notebook_hash(notebook(cell), package)}
+    within = "def h(x):\n    from pkg import d\n    return d.handed_on(x)"
+    for name, source in (
+        ("c", within),
+        ("d", "def handed_on(x):\n    return 7"),
+        ("c", "def h(x): return 5"),
+    ):
+        (package / f"{name}.py").write_text(source, encoding="utf-8")
+        seen.add(notebook_hash(notebook(cell), package))
+    assert len(seen) == 4
+
+
+def test_cells_count_in_their_order_however_they_are_stored(package):
+    assert notebook_hash(notebook("x = 1", "x = 2"), package) != notebook_hash(
+        notebook("x = 2", "x = 1"), package
+    )
+    lines = {"cells": [{"cell_type": "code", "source": CELL.splitlines(keepends=True)}]}
+    assert notebook_hash(lines, package) == notebook_hash(notebook(CELL, "# a comment"), package)
+
+
+# Computed under 3.10; every later Python has to agree (trees differ in f-strings, new fields).
+SAME = "f652816f7328d3bc1539c5973c39d843b42f9e40c163cf15bf6d09f6fde958ec"
+
+
+def test_the_same_under_every_python(package):
+    cell = '''
+@decorate(1)
+class A(B, metaclass=M):
+    def f(self, /, x: int = 1, *args: str, y=None, **kw) -> "A":
+        """Doc."""
+        return f"a{{b{x!r:>{y}}" f"{x=}" "ế" u"k" rf"\\d{x:.3f}" if (z := x) else lambda *a: [*a, ...]
+
+async def g(a):
+    async with a as b, c:
+        return [i async for i in b if i] + [{**b, 1: -1.5e-7, 2: 3j, b"x": None}, a[1:2, ::3]]
+
+match g:
+    case {"a": [1, *_], **rest} | A(x=1):
+        del rest
+try:
+    pass
+except (E, F) as e:
+    raise G from e
+'''
+    assert notebook_hash(notebook(cell, CELL), package) == SAME
+
+
+# ------------------------------------------------------------------------------------------- the checks
+
+
+def code(source, count, *outputs):
+    outputs = [{"metadata": {}, **output} for output in outputs]
+    return {"cell_type": "code", "source": source, "execution_count": count, "outputs": outputs}
+
+
+def said(text, name="stdout"):
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+def shown(alt="", **data):
+    data = {kind.replace("_", "/"): value for kind, value in data.items()}
+    return {"output_type": "display_data", "data": data, "metadata": {"image/png": {"alt": alt}}}
+
+
+def good():
+    """A small notebook without faults."""
+    texts = ["# Tiêu đề", "## Bạn sẽ học gì\n![cấu trúc](GAN.png)", "## Tóm tắt", "## Bài tập", "## Đọc thêm"]
+    prose = [{"cell_type": "markdown", "source": text} for text in texts]
+    prose[0]["source"] += "\n```\n![](khong_co.png)\n```\nvà `![](khong_co.png)`"  # a sample is no picture
+    cells = [code("import ganlib", 1), code("print('a')", 2, said("a\n"), shown("một số", image_png="AA"))]
+    whole = {"metadata": {}, "cells": prose[:2] + cells + prose[2:]}
+    whole["metadata"]["ganlib"] = {"hash": notebook_hash(whole)}
+    return whole
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for place in (tmp_path, tmp_path / "notebooks"):
+        (place / "GAN.png").write_bytes(b"")
+    return tmp_path / "notebooks"
+
+
+def out(*outputs):
+    return lambda n: n["cells"][3]["outputs"].extend({"metadata": {}, **output} for output in outputs)
+
+
+def source(i, text):
+    return lambda n: n["cells"][i].update(source=text)
+
+
+ERROR = {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+NO_COUNT = {"output_type": "execute_result", "execution_count": None, "data": {}}
+BREAKS = {
+    "count missing": lambda n: n["cells"][2].update(execution_count=None),
+    "count skipped": lambda n: n["cells"][3].update(execution_count=3),
+    "output without count": out(NO_COUNT),
+    "empty cell": source(2, " \n"),
+    "error": out(ERROR),
+    "warning": out(said("cảnh báo", "stderr")),
+    "code changed": source(3, "print('b')"),
+    "never executed": lambda n: n["metadata"].pop("ganlib"),
+    "Markdown picture without alt": source(0, "![](GAN.png)"),
+    "Markdown <img> without alt": source(0, '<img src="GAN.png">'),
+    "bare PNG": out(shown(image_png="AA")),
+    "empty alt": out(shown(" ", image_png="AA")),
+    "picture in HTML alone": out(shown(text_html='<img alt="một số" src="data:image/png;base64,AA">')),
+    "HTML <img> without alt": out(shown("một số", image_png="AA", text_html='<img src="AA">')),
+    "vector picture alone": out(shown("một số", **{"image_svg+xml": "<svg/>"})),
+    "missing file": source(0, "[tiếp](khong_co.ipynb)"),
+    "picture outside": source(0, "![ảnh](../GAN.png)"),
+    "NFD prose": source(0, "# Tie\u0302\u0301ng"),
+    "no opening": lambda n: n["cells"].pop(1),
+    "no summary": lambda n: n["cells"].pop(4),
+    "closing out of order": lambda n: n["cells"].append(n["cells"].pop(4)),
+    "long cell": source(3, "x = 1\n" * 31),
+    "large": out(said("a" * 1_000_000)),
+    "path printed": out(said("ở /home/lan/data")),
+    "Windows path": out(said("ở C:\\Users\\lan")),
+    "path in HTML": out(shown(text_html=["<b>/tmp/x</b>"])),
+    "reduced run": out(said("Chạy rút gọn: 1 epoch (GANLIB_EPOCHS)")),
+    "sample data": out(said("MNIST: BỘ MẪU đi kèm ganlib")),
+    "widget state": lambda n: n["metadata"].update(widgets={}),
+    "widget view": out(shown(**{"application_vnd.jupyter.widget-view+json": {"model_id": "1"}})),
+}
+
+
+def test_a_good_notebook_has_no_faults(folder):
+    assert checks.check_notebook(good(), folder) == []
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_notebook_has_one(name, folder):
+    broken = good()
+    BREAKS[name](broken)
+    if name not in ("code changed", "never executed"):
+        broken["metadata"]["ganlib"] = {"hash": notebook_hash(broken)}
+    assert len(checks.check_notebook(broken, folder)) == 1
+
+
+# ------------------------------------------------------------------------------------------ the refresh
+
+SOURCES = [
+    "import os\nimport ganlib, ipywidgets\nprint(os.environ.get('GANLIB_STRICT'))",
+    "print(1)\nprint(object())",
+    "view = ipywidgets.IntSlider()._repr_mimebundle_()\n"
+    "display({'text/plain': 'k', 'image/png': 'AA', **view}, raw=True)",
+    "ganlib.expect('loss_D', 1.2, 1.0, 1.4)",
+]
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """A function: the sources of code cells -> the path of a notebook that has never been executed."""
+    monkeypatch.setenv("GANLIB_STRICT", "1")
+
+    def write(*sources):
+        cells = [nbformat.v4.new_code_cell(source, id=f"o-{i}") for i, source in enumerate(sources)]
+        cells[0]["metadata"] = {"tags": ["mo-dau"], "execution": {"iopub.status.busy": "2026"}}
+        metadata = {"widgets": {}, "language_info": {"name": "python", "version": "3.0"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "mot.ipynb")
+        return tmp_path / "mot.ipynb"
+
+    return write
+
+
+def test_what_is_written(make):
+    path = make(*SOURCES)
+    refresh.refresh(path, store=True)
+    first = path.read_bytes()
+    done = json.loads(first)
+    assert checks.check_counts(done) + checks.check_hash(done) + checks.check_widgets(done) == []
+    assert [cell["id"] for cell in done["cells"]] == ["o-0", "o-1", "o-2", "o-3"]
+    assert done["cells"][0]["metadata"] == {"tags": ["mo-dau"]}
+    assert done["metadata"]["language_info"] == {"name": "python"}
+    outputs = [cell["outputs"][0] for cell in done["cells"]]
+    assert outputs[0]["text"] == ["1\n"]
+    assert outputs[1]["text"] == ["1\n", "<object object at 0x…>\n"]
+    assert set(outputs[2]["data"]) == {"text/plain", "image/png"}
+    refresh.refresh(path, store=True)
+    assert path.read_bytes() == first, "a second run makes a diff"
+    assert [file.name for file in path.parent.iterdir()] == ["mot.ipynb"]
+
+
+@pytest.mark.parametrize("store, source", [(True, "ganlib.expect('a', 3, 1.0, 1.4)"), (False, "1")])
+def test_a_failing_notebook_and_a_try_stay_as_they_were(make, store, source):
+    path = make("import ganlib", source)
+    before = path.read_bytes()
+    assert refresh.refresh(path, store) is False  # the try has none of a notebook's sections
+    assert path.read_bytes() == before and len(list(path.parent.iterdir())) == 1
+
+
+def test_names_are_found_or_named():
+    with pytest.raises(SystemExit, match="Không có notebook: khong_co"):
+        refresh.find(["khong_co"])
+    assert [path.stem for path in refresh.find(["notebooks/02_hai_mang.ipynb"])] == ["02_hai_mang"]

@@ -1,0 +1,165 @@
+"""What every notebook of the series must fulfil, as functions that return lists of faults.
+
+A notebook is a dict as `json.load` reads it. tests/test_hygiene.py runs every check on every notebook;
+tests/test_tools.py shows on a broken notebook in memory that each of them can fail.
+"""
+
+import json
+import re
+import unicodedata
+from html.parser import HTMLParser
+from pathlib import Path
+
+from notebook_hash import notebook_hash
+
+MAX_BYTES, MAX_LINES = 1_000_000, 30
+OPENING, CLOSING = "Bạn sẽ học gì", ("Tóm tắt", "Bài tập", "Đọc thêm")
+REDUCED = ("Chạy rút gọn", "BỘ MẪU")  # what ganlib prints where data or epochs are not the full ones
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MACHINE_PATH = re.compile(r"(?<![\w.])/(home|work|root|tmp|Users|mnt|opt|usr|var|private)/|\b[A-Z]:\\+\w")
+MARKDOWN_LINK = re.compile(r"(!?)\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
+NO_PROSE = re.compile(r"^(```|~~~).*?^\1\s*$|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$", re.M | re.S)
+
+
+def text(source) -> str:
+    """A notebook's multi-line string (one string, or a list of lines), or other data, as one string."""
+    if isinstance(source, list):
+        return "".join(source)
+    return source if isinstance(source, str) else json.dumps(source)
+
+
+def cells(notebook: dict, kind: str) -> list[tuple[str, dict]]:
+    """The cells of one kind, each with a name for messages."""
+    return [(f"cell {cell.get('id', '?')}", cell) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def outputs(notebook: dict) -> list[tuple[str, dict]]:
+    return [(name, output) for name, cell in cells(notebook, "code") for output in cell["outputs"]]
+
+
+def printed(output: dict) -> str:
+    """All that an output says in text, its pictures left out."""
+    texts = [text for kind, text in output.get("data", {}).items() if not kind.startswith("image/")]
+    texts += [output.get("text", ""), *output.get("traceback", [])]
+    return re.sub(r"data:image/[^\"']*", "", "\n".join(map(text, texts)))
+
+
+def prose(notebook: dict) -> list[tuple[str, str]]:
+    """The Markdown of the notebook without its code samples and formulas."""
+    return [(name, NO_PROSE.sub("", text(cell["source"]))) for name, cell in cells(notebook, "markdown")]
+
+
+class Images(HTMLParser):
+    """The alt texts of the <img> tags in some HTML, "" for one without."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.alts = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.alts.append((dict(attributes).get("alt") or "").strip())
+
+
+def check_counts(notebook: dict) -> list[str]:
+    """Executed from top to bottom in one go: counts 1..n, no empty code cell."""
+    code = cells(notebook, "code")
+    counts = [cell["execution_count"] for _, cell in code]
+    faults = [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}, not 1..n"]
+    faults += [f"{name}: empty" for name, cell in code if not text(cell["source"]).strip()]
+    bare = [name for name, output in outputs(notebook) if output.get("execution_count", 1) is None]
+    return faults + [f"{name}: output without count" for name in bare]
+
+
+def check_errors(notebook: dict) -> list[str]:
+    """No errors; and no warnings, which frighten readers."""
+    errors = [(name, o["ename"]) for name, o in outputs(notebook) if o["output_type"] == "error"]
+    errors += [(name, text(o["text"])[:80]) for name, o in outputs(notebook) if o.get("name") == "stderr"]
+    return [f"{name}: {words!r}" for name, words in errors]
+
+
+def check_hash(notebook: dict) -> list[str]:
+    fresh = notebook["metadata"].get("ganlib", {}).get("hash") == notebook_hash(notebook)
+    return [] if fresh else ["outputs older than the code: run python tests/tools/refresh_notebooks.py"]
+
+
+def check_alt(notebook: dict) -> list[str]:
+    """Every picture has alt text; one in an output is an image/png, which every kind of page can show."""
+    faults = []
+    for name, words in prose(notebook):
+        alts = [alt.strip() for bang, alt, _ in MARKDOWN_LINK.findall(words) if bang] + Images(words).alts
+        faults += [f"{name}: picture without alt text"] * (not all(alts))
+    for name, output in outputs(notebook):
+        data, about = output.get("data", {}), output.get("metadata", {}).get("image/png", {})
+        in_html = Images(text(data.get("text/html", ""))).alts
+        pictures = [kind for kind in data if kind.startswith("image/")]
+        if (pictures and not about.get("alt", "").strip()) or not all(in_html):
+            faults.append(f"{name}: picture without alt text (show it with ganlib.figures.show)")
+        if (pictures or in_html) and "image/png" not in data:
+            faults.append(f"{name}: picture that is no image/png")
+    return faults
+
+
+def check_links(notebook: dict, folder: Path) -> list[str]:
+    """Linked files exist; pictures lie inside `folder`, which is all that JupyterLab serves."""
+    faults = []
+    for name, words in prose(notebook):
+        for bang, _, target in MARKDOWN_LINK.findall(words):
+            target = target.split("#")[0]
+            if not target or re.match(r"[a-z]+:", target):
+                continue
+            inside = (folder / target).resolve().is_relative_to(folder.resolve())
+            if not (folder / target).exists() or (bang and not inside):
+                faults.append(f"{name}: {target} does not exist, or is a picture outside {folder.name}/")
+    return faults
+
+
+def check_nfc(content: str) -> list[str]:
+    lines = enumerate(content.splitlines(), 1)
+    return [f"line {i} is not NFC: {s[:60]!r}" for i, s in lines if not unicodedata.is_normalized("NFC", s)]
+
+
+def check_size(notebook: dict) -> list[str]:
+    size = len(json.dumps(notebook, ensure_ascii=False, indent=1).encode())
+    return [] if size < MAX_BYTES else [f"{size} bytes, {MAX_BYTES} or more"]
+
+
+def check_sections(notebook: dict) -> list[str]:
+    """Opens with what is learnt; closes with summary, exercises, further reading, in this order."""
+    texts = [words for _, words in prose(notebook)]
+    headings = re.findall(r"^#+\s+(.*?)\s*$", "\n".join(texts), re.M)
+    faults = [] if any(OPENING in words for words in texts[:3]) else [f"does not open with {OPENING!r}"]
+    last = [max((i for i, h in enumerate(headings) if title in h), default=-1) for title in CLOSING]
+    closed = min(last) >= 0 and last == sorted(last)
+    return faults if closed else [*faults, f"not closed by {CLOSING}"]
+
+
+def check_cell_length(notebook: dict) -> list[str]:
+    code = [(name, text(cell["source"]).strip().splitlines()) for name, cell in cells(notebook, "code")]
+    return [f"{name}: {len(lines)} lines, over {MAX_LINES}" for name, lines in code if len(lines) > MAX_LINES]
+
+
+def check_printed(notebook: dict) -> list[str]:
+    """Full data and full counts; no path of the machine that executed the notebook."""
+    faults = []
+    for name, output in outputs(notebook):
+        found = MACHINE_PATH.search(printed(output))
+        faults += [f"{name}: path {found[0]!r}"] if found else []
+        faults += [f"{name}: {sign!r} printed" for sign in REDUCED if sign in printed(output)]
+    return faults
+
+
+def check_widgets(notebook: dict) -> list[str]:
+    """A saved widget shows as an error in JupyterLab, and its state only swells the file."""
+    faults = ["widget state in the metadata"] if "widgets" in notebook["metadata"] else []
+    saved = [name for name, output in outputs(notebook) if WIDGET in output.get("data", {})]
+    return faults + [f"{name}: a saved widget view" for name in saved]
+
+
+def check_notebook(notebook: dict, folder: Path) -> list[str]:
+    """Every fault of one notebook, in `folder`."""
+    checks = (check_counts, check_errors, check_hash, check_alt, check_size, check_sections)
+    checks += (check_cell_length, check_printed, check_widgets)
+    faults = [fault for check in checks for fault in check(notebook)] + check_links(notebook, folder)
+    return faults + check_nfc(json.dumps(notebook, ensure_ascii=False, indent=1))
