@@ -1,51 +1,28 @@
 """The command line, python -m ganlib train | figures | score: words and arguments; the work is elsewhere."""
 
 import argparse
-import io
-import os
-import shlex
 import subprocess
 import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from ganlib import check, data, diagrams, fast, files, record, scores, training
-
-VIETNAMESE = {  # argparse's own words
-    "usage:": "cách dùng:",
-    "positional arguments:": "phải có:",
-    "options:": "có thể thêm:",
-    "show this help message and exit": "hiện lời giúp này",
-}
+from ganlib import data, diagrams, fast, record, scores, training
 
 
 class Parser(argparse.ArgumentParser):
-    def format_help(self):
-        text = super().format_help()
-        for english, vietnamese in VIETNAMESE.items():
-            text = text.replace(english, vietnamese)
-        return text
+    def format_help(self):  # argparse's own words in Vietnamese
+        text = super().format_help().replace("usage:", "cách dùng:").replace("options:", "có thể thêm:")
+        text = text.replace("positional arguments:", "phải có:")
+        return text.replace("show this help message and exit", "hiện lời giúp này")
 
 
 def widths(text):
     return tuple(map(int, text.split(",")))
 
 
-SETTINGS = {  # of training.Settings: their type, and what they are
-    "seed": (int, "seed của mọi số ngẫu nhiên"),
-    "k": (int, "số bước của D cho mỗi bước của G"),
-    "m": (int, "số ảnh trong một mini-batch"),
-    "lr_D": (float, "tốc độ học của D"),
-    "lr_G": (float, "tốc độ học của G"),
-    "average": (float, "hệ số trung bình trượt (EMA) của trọng số G; 0: không lấy"),
-    "loss": (str, "loss của G: non_saturating, hoặc minimax (eqn4)"),
-    "dropout": (float, "tỉ lệ Dropout trong D"),
-    "hidden_G": (widths, "bề rộng các lớp ẩn của G"),
-    "hidden_D": (widths, "bề rộng các lớp ẩn của D"),
-}
+SETTINGS = {"seed": int, "k": int, "m": int, "lr_D": float, "lr_G": float, "average": float, "loss": str}
+SETTINGS |= {"dropout": float, "hidden_G": widths, "hidden_D": widths}  # of training.Settings
 
 
 def parser():
@@ -71,33 +48,27 @@ def parser():
     recipe.add_argument("--results", action="store_true", help="cấu hình huấn luyện của bản ghi đi kèm")
     new.add_argument("--precision", default="auto", metavar="…", help="auto, fp32 hoặc bf16 (mặc định auto)")
     new.add_argument("--device", metavar="…", help="cpu, cuda hoặc mps (mặc định: tự chọn)")
-    for name, (kind, about) in SETTINGS.items():
+    for name, kind in SETTINGS.items():
         default = getattr(training.Settings, name)
-        about += f" (mặc định {','.join(map(str, default)) if kind is widths else default})"
+        default = ",".join(map(str, default)) if kind is widths else default
+        about = f"siêu tham số {name} (mặc định {default})"
         new.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="…", help=about)
 
     new = command(figures, "vẽ mọi hình của trang README")
     new.add_argument("--out", required=True, type=Path, metavar="THƯ_MỤC", help="thư mục chứa hình")
-
     new = command(score, "chấm điểm 10,000 mẫu của một bản ghi")
     new.add_argument("file", type=Path, metavar="TỆP", help="bản ghi mà lệnh train đã ghi ra")
-    keep = "ghi 10,000 mẫu vào tệp này: hình dạng (10000, 28, 28), giá trị trong [0, 1]"
-    new.add_argument("--samples", type=Path, metavar="TỆP.npy", help=keep)
     return main
 
 
-def train(args, argv, stops):
+def train(args):
     name = data.canonical(args.name)
-    recipe = training.PLAIN if args.plain else training.RESULTS[name] if args.results else {}
-    given = {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
-    out = args.out or Path(f"{name}.safetensors")
-    images = data.load(name)
+    images, out = data.load(name), args.out or Path(f"{name}.safetensors")
+    images = replace(images, pixels=images.pixels[: args.first], labels=images.labels[: args.first])
     print(images.message)
-    if args.first is not None:
-        check.whole("--first", args.first)
-        images = replace(images, pixels=images.pixels[: args.first], labels=images.labels[: args.first])
-        print(f"Chỉ học {len(images):,} ảnh đầu.")
-    options = {"resume": args.resume, "device": args.device, "precision": args.precision, **recipe, **given}
+    options = training.PLAIN if args.plain else training.RESULTS[name] if args.results else {}
+    options = options | {key: value for key in SETTINGS if (value := getattr(args, key)) is not None}
+    options |= {"resume": args.resume, "device": args.device, "precision": args.precision}
     options["score"] = scores.scorer(name) if args.score_every else None
     options["score_every"] = args.score_every or args.epochs
     run = record.train_and_record(images, out, args.epochs, **options)
@@ -118,37 +89,28 @@ def train(args, argv, stops):
     if out.exists():  # only a finished run puts it there
         print(f"Đã ghi {out} ({out.stat().st_size / 1e6:.1f} MB).")
         return 0
-    say_how_to_go_on(record.resume_path(out), argv, stops)
-    return 1
-
-
-def say_how_to_go_on(unfinished, argv, stops):
-    join = subprocess.list2cmdline if os.name == "nt" else shlex.join
-    again = join([*fast.command(), *argv] + ["--resume"] * ("--resume" not in argv))
-    if "not finite" in stops:
+    if "not finite" in args.stops:
         say = "Chạy tiếp sẽ gặp lại đúng lỗi này: hãy giảm --lr-D, --lr-G rồi chạy lại từ đầu, tên tệp khác."
-    elif unfinished.exists():
-        say = f"Chưa xong; phần đã huấn luyện ở trong {unfinished}. Chạy tiếp:\n  {again}"
+    elif record.resume_path(out).exists():
+        resume = ["--resume"] * (not args.resume)
+        again = subprocess.list2cmdline([*fast.command(), *args.words, *resume])
+        say = f"Chưa xong; phần đã huấn luyện ở trong {record.resume_path(out)}. Chạy tiếp:\n  {again}"
     else:
         say = "Chưa xong epoch nào, nên không có gì để chạy tiếp."
     print(say, file=sys.stderr)
+    return 1
 
 
-def figures(args, *_):
+def figures(args):
     diagrams.draw_all(args.out)
     print(f"Đã vẽ vào thư mục {args.out}.")
     return 0
 
 
-def score(args, *_):
+def score(args):
     run = record.load(args.file)
-    x = scores.draw(run.generator())
-    if args.samples:
-        content = io.BytesIO()
-        np.save(content, x.numpy())
-        files.write(args.samples, content.getvalue())
     print(f"{args.file}: {run.data}, {run.epochs} epoch trên {run.count:,} ảnh, seed {run.settings['seed']}")
-    now = scores.score_all(x, run.data)
+    now = scores.score_all(scores.draw(run.generator()), run.data)
     print(f"Parzen: {now['parzen']:.1f} ± {now['parzen_se']:.1f} nat, σ = {now['sigma']:.3f}")
     if not now["comparable"]:
         print("  Máy này chỉ có bộ mẫu đi kèm: con số trên không so được với bài báo.")
@@ -160,13 +122,13 @@ def score(args, *_):
     return 0
 
 
-def main(argv=None):
+def main(words=None):
     """Run one command; returns the exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    args, stops = parser().parse_args(argv), []
+    words = sys.argv[1:] if words is None else words
+    args = parser().parse_args(words, argparse.Namespace(words=words, stops=[]))
 
     def say(message, *_, **__):
-        stops.append(getattr(message, "why", ""))  # of a training.Stopped
+        args.stops.append(getattr(message, "why", ""))  # of a training.Stopped
         print(f"Chú ý: {message}", file=sys.stderr)
 
     with warnings.catch_warnings():
@@ -174,7 +136,7 @@ def main(argv=None):
         warnings.showwarning = say
         try:
             fast.begin()
-            return args.do(args, argv, stops)
+            return args.do(args)
         except (record.RecordError, ValueError, OSError) as error:  # a DataError is a ValueError
             print(f"Lỗi: {error}", file=sys.stderr)
         except KeyboardInterrupt:

@@ -6,20 +6,20 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from ganlib import files
 from ganlib.data import ASSETS, TITLES
-from ganlib.figures import D_COLOR, G_COLOR, INK, REAL_COLOR, image_grid, loss_curves, save
-from ganlib.record import load
+from ganlib.figures import D_COLOR, G_COLOR, INK, REAL_COLOR, image_grid, loss_curves, png
 
 GRADIENT = r"\nabla_{\theta_%s}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,"
 LOG_FAKE = r"\log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)"
 LOG_BOTH = r"\left[\log D\left(x^{(i)}\right) + " + LOG_FAKE + r"\right]"
-EQUATIONS = {  # of Algorithm 1 of arXiv 1406.2661: (TeX, alt text)
-    1: (r"\{z^{(1)}, \ldots, z^{(m)}\}", "{z^(1), …, z^(m)}"),
-    2: (r"\{x^{(1)}, \ldots, x^{(m)}\}", "{x^(1), …, x^(m)}"),
-    3: (GRADIENT % "d" + LOG_BOTH, "∇_θd 1/m Σ_{i=1..m} [log D(x^(i)) + log(1 − D(G(z^(i))))]"),
-    4: (GRADIENT % "g" + LOG_FAKE, "∇_θg 1/m Σ_{i=1..m} log(1 − D(G(z^(i))))"),
-    5: (r"\theta_d", "θ_d"),
-    6: (r"\theta_g", "θ_g"),
+EQUATIONS = {  # of Algorithm 1 of arXiv 1406.2661
+    1: r"\{z^{(1)}, \ldots, z^{(m)}\}",
+    2: r"\{x^{(1)}, \ldots, x^{(m)}\}",
+    3: GRADIENT % "d" + LOG_BOTH,
+    4: GRADIENT % "g" + LOG_FAKE,
+    5: r"\theta_d",
+    6: r"\theta_g",
 }
 GAN_STRUCTURE = (
     "Cấu trúc của GAN: vector nhiễu z qua mạng sinh G thành ảnh giả G(z); ảnh giả và ảnh thật x lấy từ tập"
@@ -47,9 +47,9 @@ def picture(ax, image, left, top, side, edge="none", height=None):
 
 
 def equation(n):
-    """eqn1 … eqn6 as a Figure: `save` cuts it to the formula."""
+    """eqn1 … eqn6 as a Figure: `png` cuts it to the formula."""
     figure = Figure((8, 2))
-    figure.text(0.5, 0.5, f"${EQUATIONS[n][0]}$", size=18, color=INK, math_fontfamily="stix")
+    figure.text(0.5, 0.5, f"${EQUATIONS[n]}$", size=18, color=INK, math_fontfamily="stix")
     return figure
 
 
@@ -78,14 +78,7 @@ def gan_structure():
         ax.plot(*zip(*points, strict=True), color=color, lw=2, ls=style)
         before, tip = map(np.array, points[-2:])
         ahead = 0.1 * (tip - before) / np.linalg.norm(tip - before)
-        head = {
-            "arrowstyle": "-|>",
-            "mutation_scale": 19,
-            "color": color,
-            "lw": 0,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        }
+        head = dict(arrowstyle="-|>", mutation_scale=19, color=color, lw=0, shrinkA=0, shrinkB=0)
         ax.annotate("", tip + ahead, tip - ahead, arrowprops=head)
 
     for y, color in (3.45, G_COLOR), (1.0, REAL_COLOR):
@@ -112,38 +105,28 @@ def gan_structure():
     return figure
 
 
-def epochs_grid(images, every=10, columns=12, title=None):
-    """A row of images after each `every` epochs, a column for each noise; images (E, n, 28, 28), uint8."""
-    rows = [f"epoch {epoch}" for epoch in range(every, len(images) + 1, every)]
-    kept = images[every - 1 :: every, :columns].flatten(0, 1)
-    return image_grid(kept, columns, title, color=G_COLOR, rows=rows)
-
-
 def results(run):
     """{"train": …, "loss": …}: (figure, alt) of a run's samples each ten epochs, and of its losses."""
     name, epochs = TITLES[run.data], run.epochs
-    grid = epochs_grid(run.images, title=f"{name}: mười hai vector nhiễu không đổi, cứ 10 epoch vẽ một lần")
+    title = f"{name}: mười hai vector nhiễu không đổi, cứ 10 epoch vẽ một lần"
+    rows = [f"epoch {epoch}" for epoch in range(10, epochs + 1, 10)]
+    grid = image_grid(run.images[9::10, :12].flatten(0, 1), 12, title, color=G_COLOR, rows=rows)
     curves = loss_curves(run.loss_D, run.loss_G, title=f"{name}: loss của hai mạng qua {epochs} epoch")
-    return {
-        "train": (
-            grid,
-            f"Ảnh G sinh ra khi học {name}: cứ 10 epoch một hàng, mỗi cột một vector nhiễu không đổi;"
-            " nét rõ dần từ trên xuống.",
-        ),
-        "loss": (
-            curves,
-            f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mốc 2 log 2 và log 2; cuối"
-            f" cùng loss_D là {run.loss_D[-1]:.2f}, loss_G là {run.loss_G[-1]:.2f}: không đường nào về 0.",
-        ),
-    }
+    drawn = f"Ảnh của G khi học {name}: cứ 10 epoch một hàng, mỗi cột một z; nét rõ dần từ trên xuống."
+    last = f"loss_D là {run.loss_D[-1]:.2f}, loss_G là {run.loss_G[-1]:.2f}: không đường nào về 0."
+    losses = f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mốc; cuối cùng {last}"
+    return {"train": (grid, drawn), "loss": (curves, losses)}
 
 
 def draw_all(folder):
     """Write every picture of the write-up under its name; on one machine the same bytes each time."""
-    mnist, fashion = (results(load(ASSETS / f"{name}.safetensors")) for name in ("mnist", "fashion"))
-    pictures = {"GAN_structure": (gan_structure(), GAN_STRUCTURE)}
-    pictures |= {f"eqn{n}": (equation(n), alt) for n, (_, alt) in EQUATIONS.items()}
-    pictures |= {"mnist_train": mnist["train"], "mnist_loss": mnist["loss"]}
-    pictures |= {"fashion_epoch": fashion["train"], "fashion_loss": fashion["loss"]}
-    for name, (figure, alt) in pictures.items():
-        save(figure, Path(folder) / f"{name}.png", alt)
+    from ganlib.record import load  # here alone: the other drawings need no run
+
+    pictures = {"GAN_structure": gan_structure()} | {f"eqn{n}": equation(n) for n in EQUATIONS}
+    for data, train in ("mnist", "mnist_train"), ("fashion", "fashion_epoch"):
+        run = results(load(ASSETS / f"{data}.safetensors"))
+        pictures |= {train: run["train"][0], f"{data}_loss": run["loss"][0]}
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures.items():
+        files.write(folder / f"{name}.png", png(figure))

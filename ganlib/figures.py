@@ -7,19 +7,18 @@ import base64
 import io
 import math
 import re
-from pathlib import Path
 
 import numpy as np
 import torch
+from IPython.display import display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.text import Text
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch.nn.functional import pad
 from torchvision.utils import make_grid
 
-from ganlib import check, files
+from ganlib import check
 from ganlib.data import to_pixels
 
 D_COLOR, G_COLOR, REAL_COLOR, LINE_COLOR = "#0072B2", "#D55E00", "#009E73", "#FFF3B0"
@@ -37,18 +36,15 @@ def as_pixels(images):
     images = images.reshape(-1, 28, 28)
     if images.dtype == torch.uint8:
         return images
-    if not (images.is_floating_point() and (images.abs() <= 1.001).all()):  # NaN fails here too
-        seen = f"{images.dtype}, từ {images.min():.3g} đến {images.max():.3g}"
-        raise ValueError(f"Ảnh phải là uint8 (0 … 255) hoặc số thực trong [-1, 1]; đã nhận {seen}.")
+    low, high = images.min().item(), images.max().item()
+    ok = images.is_floating_point() and -1.001 <= low and high <= 1.001  # NaN fails here too
+    check.require(ok, "Điểm ảnh", "số thực trong [-1, 1], hoặc uint8", (low, high))
     return to_pixels(images)
 
 
 def columns_of(n, columns):
     """How many columns n images stand in; by default one row up to 10, then a square."""
-    if columns is None:
-        return n if n <= 10 else math.ceil(math.sqrt(n))
-    check.whole("Số cột", columns)
-    return min(columns, n)
+    return min(columns or (n if n <= 10 else math.ceil(math.sqrt(n))), n)
 
 
 def grid_pixels(images, columns=None, below=0):
@@ -60,21 +56,15 @@ def grid_pixels(images, columns=None, below=0):
 
 def grid_png(images, columns=None, scale=2):
     """grid_pixels as PNG bytes, each pixel scale × scale: no matplotlib, so fast enough for live pictures."""
-    file, grid = io.BytesIO(), grid_pixels(images, columns)
-    Image.fromarray(grid.repeat(scale, 0).repeat(scale, 1)).save(file, "PNG", compress_level=1)
-    return file.getvalue()
+    return encode(Image.fromarray(grid_pixels(images, columns).repeat(scale, 0).repeat(scale, 1)))
 
 
 def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=None):
     """A grid of images (n, 1, 28, 28) or (n, 28, 28), float in [-1, 1] or uint8; image i at row i // columns.
 
-    captions: a short text under each image; rows: one at the left of each row, or just how many rows.
-    color: of title and captions (REAL_COLOR, G_COLOR, …).
+    captions: a short text under each image; rows: one at the left of each row; color: of title and captions.
     """
     images = as_pixels(images)
-    if isinstance(rows, int):
-        check.whole("Số hàng", rows)
-        columns, rows = math.ceil(len(images) / rows), None
     columns = columns_of(len(images), columns)
     rows, captions = list(rows or []), list(captions or [])
     n_rows = math.ceil(len(images) / columns)
@@ -123,11 +113,10 @@ def draw_lines(ax, lines, levels, ylim, epochs=None):
     ends = [(y, right, "", name, GREY) for y, name in levels]
     for name, x, y, color, style in lines:
         runs = np.atleast_2d(np.asarray(y, float))
-        ok = runs.shape[1] == len(x) > 0 and np.isfinite(runs).all()
-        check.require(ok, name, f"dãy {max(1, len(x))} số, không có NaN hay vô hạn", y)
+        ok = runs.shape[1] == len(x) and np.isfinite(runs).all()
+        check.require(ok, name, f"dãy {len(x)} số, không có NaN hay vô hạn", y)
         ax.plot(x, runs.mean(0), style, color=color, lw=2.3, ms=6)
-        if len(runs) > 1:
-            ax.fill_between(x, runs.min(0), runs.max(0), color=color, alpha=0.18, lw=0)
+        ax.fill_between(x, runs.min(0), runs.max(0), color=color, alpha=0.18, lw=0)
         last = runs[:, -1].mean()
         ends.append((last, x[-1], "o", f"{name} = {last:.2f}" if epochs else name, color))
     ax.set(xlim=(min(x[0] for _, x, *_ in lines), right), ylim=ylim)
@@ -155,7 +144,7 @@ def curves(lines, xlabel, ylabel, levels=(), ylim=None, height=3.6, log=False):
         ax.set_yscale("log")
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
-        ax.yaxis.set_minor_formatter(NullFormatter())
+        ax.minorticks_off()
     draw_lines(ax, lines, levels, ylim)
     return figure
 
@@ -166,16 +155,16 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     total: the axis reaches that epoch: a growing picture keeps still.
     """
     epochs, end = range(1, len(loss_D) + 1), max(total or 0, len(loss_D), 2)
-    n = 1 if D_x is None else 2
-    figure = Figure((9, 0.9 + 2.8 * n), dpi=WIDTH, layout="constrained")
-    axes = figure.subplots(n, sharex=True, squeeze=False)[:, 0]
     losses = ("loss_D", epochs, loss_D, D_COLOR, "-"), ("loss_G", epochs, loss_G, G_COLOR, "--")
     levels = (2 * math.log(2), "2 log 2 ≈ 1.386"), (math.log(2), "log 2 ≈ 0.693")
-    draw_lines(axes[0], losses, levels, (0, 1.05 * max([2, *loss_D, *loss_G])), end)
-    if n == 2:
+    shown = [("loss", losses, levels, (0, 1.05 * float(max([2, *loss_D, *loss_G]))))]
+    if D_x is not None:
         answers = ("D(x)", epochs, D_x, REAL_COLOR, "-"), ("D(G(z))", epochs, D_Gz, G_COLOR, "--")
-        draw_lines(axes[1], answers, [(0.5, "1/2")], (0, 1.03), end)
-    for ax, ylabel in zip(axes, ("loss", "câu trả lời của D"), strict=False):
+        shown.append(("câu trả lời của D", answers, [(0.5, "1/2")], (0, 1.03)))
+    figure = Figure((9, 0.9 + 2.8 * len(shown)), layout="constrained")
+    axes = figure.subplots(len(shown), sharex=True, squeeze=False)[:, 0]
+    for ax, (ylabel, *what) in zip(axes, shown, strict=True):
+        draw_lines(ax, *what, end)
         ax.set_ylabel(ylabel)
         tidy(ax)
     axes[0].set_title(title or "", size=15, weight="bold")
@@ -184,29 +173,30 @@ def loss_curves(loss_D, loss_G, D_x=None, D_Gz=None, total=None, title=None):
     return figure
 
 
-def png(figure, alt=None):
-    """The figure as opaque PNG bytes, cut to what is drawn, at most 256 colours, alt as its Description."""
-    for words in figure.findobj(Text):
-        words.set_family("DejaVu Sans")  # has every Vietnamese letter, and comes with matplotlib
-    file, info = io.BytesIO(), PngInfo()
-    figure.savefig(file, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.07, facecolor="white")
-    image = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    if alt:
-        info.add_itxt("Description", alt)
+def encode(image, level=1):
+    """A PIL image as PNG bytes; level: 1 is quick, 9 is small."""
     file = io.BytesIO()
-    image.save(file, "PNG", compress_level=1, optimize=True, pnginfo=info)
+    image.save(file, "PNG", compress_level=level)
     return file.getvalue()
 
 
-def save(figure, path, alt):
-    """Write the figure as a PNG, atomically: a reader never sees half a file."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, png(figure, alt))
+def screen_png(figure):
+    """The figure as PNG bytes: quickly, for a live panel."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return encode(Image.fromarray(np.asarray(canvas.buffer_rgba())))
 
 
-def show(figure, alt, width=None, caption=""):
-    """Display a Figure (or PNG bytes) in a notebook, width pixels wide, alt text and caption under it."""
-    Live().show(figure, alt, width, caption)
+def png(figure):
+    """The figure as PNG bytes: sharp and small, cut to what is drawn, at most 256 colours."""
+    file = io.BytesIO()
+    figure.savefig(file, dpi=DPI, bbox_inches="tight", pad_inches=0.07, facecolor="white")
+    return encode(Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE), 9)
+
+
+def show(figure, alt, caption=""):
+    """Display a Figure in a notebook, alt text and caption under it."""
+    Live().show(figure, alt, caption)
 
 
 class Live:
@@ -218,27 +208,20 @@ class Live:
     def __init__(self):
         self.handles = []  # of the picture, and of the line under it
 
-    def show(self, figure, alt, width=None, caption=""):
+    def show(self, figure, alt, caption=""):
         """As the function `show`, in this place."""
-        from IPython.display import display
-
-        check.require(
-            isinstance(alt, str) and alt.strip(), "alt", "một câu tả hình cho người không nhìn thấy", alt
-        )
-        is_png = isinstance(figure, bytes)
-        data = figure if is_png else png(figure, alt)
-        width = width or round(Image.open(io.BytesIO(data)).width * (1 if is_png else WIDTH / DPI))
-        about = {"image/png": {"alt": alt, "width": width}}
-        image = {"image/png": base64.b64encode(data).decode(), "text/plain": alt}
-        line = {"text/markdown": f"*{escape(alt.strip())}* {escape(caption)}".strip()}
+        data = png(figure)
+        about = {"alt": alt, "width": round(Image.open(io.BytesIO(data)).width * WIDTH / DPI)}
+        outputs = [
+            {"image/png": base64.b64encode(data).decode(), "text/plain": alt},
+            {"text/markdown": f"*{escape(alt)}* {escape(caption)}".strip()},
+        ]
+        options = {"metadata": {"image/png": about}, "raw": True}
         if self.handles:
-            self.handles[0].update(image, metadata=about, raw=True)
-            self.handles[1].update(line, raw=True)
+            for handle, output in zip(self.handles, outputs, strict=True):
+                handle.update(output, **options)
         else:
-            self.handles = [
-                display(image, metadata=about, raw=True, display_id=True),
-                display(line, raw=True, display_id=True),
-            ]
+            self.handles = [display(output, display_id=True, **options) for output in outputs]
 
 
 def escape(words):

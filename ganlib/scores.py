@@ -23,33 +23,27 @@ from torch import nn
 from ganlib import check, data, files
 
 PIXELS = 28 * 28
-SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())
+SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())  # the authors' grid
 SELECTION = 1_000  # validation images that choose σ
 CHUNK = 2_000_000  # distances held at once (8 MB): bounds the memory, changes no result
 CLASSIFIERS = data.ASSETS / "classifier.safetensors"  # tests/tools/train_classifier.py trains them
 
 
 @torch.no_grad()
-def draw(G, n=10_000, seed=1):
-    """n images of G, float32 (n, 28, 28) in [0, 1] on the CPU, of noise of their own: the same each time."""
-    z = torch.randn(n, G.latent_dim, generator=torch.Generator().manual_seed(seed))
+def draw(G):
+    """10,000 images of G, float32 (10_000, 28, 28) in [0, 1] on the CPU: the same each time."""
+    z = torch.randn(10_000, G.latent_dim, generator=torch.Generator().manual_seed(1))
     return (G(z.to(next(G.parameters()).device))[:, 0].cpu() + 1) / 2
 
 
 def unit(images, name="samples"):
-    """The images as float32 (n, 784) in [0, 1] on the CPU.
-
-    Raises ValueError (Vietnamese): another shape, none at all, not finite, or outside [0, 1].
-    """
+    """The images as float32 (n, 784) in [0, 1] on the CPU. Raises ValueError (Vietnamese)."""
     x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
-    if tuple(x.shape[1:]) not in ((1, 28, 28), (28, 28), (PIXELS,)) or len(x) == 0:
-        shapes = "(n, 1, 28, 28), (n, 28, 28) hoặc (n, 784), n ít nhất là 1"
-        raise ValueError(f"{name} phải có hình dạng {shapes}; đã nhận {tuple(x.shape)}.")
+    ok = tuple(x.shape[1:]) in ((1, 28, 28), (28, 28), (PIXELS,)) and len(x)
+    check.require(ok, name, "ảnh (n, 1, 28, 28), (n, 28, 28) hoặc (n, 784), n ít nhất là 1", x)
     x = (x / 255 if x.dtype == torch.uint8 else x.float()).reshape(len(x), PIXELS)
-    if not x.isfinite().all():
-        raise ValueError(f"{name} có giá trị NaN hoặc vô hạn: hãy xem lại lần huấn luyện đã sinh ra chúng.")
     low, high = map(float, x.aminmax())
-    if low < 0 or high > 1:
+    if not (low >= 0 and high <= 1):  # nan is neither
         raise ValueError(
             f"{name} phải nằm trong [0, 1]; đã nhận từ {low:.3g} đến {high:.3g}. "
             "Ảnh của G (sau Tanh) nằm trong [-1, 1]: hãy đổi bằng (x + 1) / 2. Ảnh 0 … 255: hãy chia cho 255."
@@ -70,43 +64,32 @@ def squared_distances(a, b):
         yield torch.addmm(norms, rows, b.T, alpha=-2).clamp_(min=0)
 
 
-# ----------------------------------------------------------------------------------------------- Parzen
-
-
 @dataclass(frozen=True)
 class Parzen:
     """A Parzen-window log-likelihood; all in nats but σ, which is in pixel values."""
 
-    curve: dict  # σ -> mean over the validation images; empty if σ was given
+    curve: dict  # σ -> mean over the validation images
     sigma: float  # the σ with the best mean there
     mean: float  # over the test images
     standard_error: float  # std/√n over the test images: says nothing of other seeds
 
 
-def parzen(samples, test, validation=None, sigmas=SIGMAS):
+def parzen(samples, test, validation, sigmas=SIGMAS):
     """How likely the `test` images are under a Gaussian window of width σ around each sample: a Parzen.
 
-    σ is the one of `sigmas` with the best mean on the first 1,000 `validation` images (see `held_out`);
-    without them `sigmas` holds the one σ to use. Goodfellow et al. 2014, section 5; the grid is its code's.
-    Warns where σ is at the grid's edge. Raises ValueError (Vietnamese).
+    σ is the one of `sigmas` with the best mean on the first 1,000 `validation` images (see `held_out`).
+    Goodfellow et al. 2014, section 5. Warns where σ is at the grid's edge. Raises ValueError (Vietnamese).
     """
-    samples, test = unit(samples), unit(test, "test")
-    if validation is None and len(sigmas) > 1:
-        raise ValueError(
-            "Chọn σ trên ảnh kiểm tra là nhìn trước đáp án: hãy đưa thêm validation (ảnh để chọn σ), "
-            "hoặc đưa đúng một σ, ví dụ sigmas=[0.167]."
+    samples, test, validation = unit(samples), unit(test, "test"), unit(validation, "validation")
+    means = log_likelihood(samples, validation[:SELECTION], sigmas).mean(1).tolist()
+    curve = dict(zip(sigmas, means, strict=True))
+    sigma = max(curve, key=curve.get)
+    if sigma in (min(sigmas), max(sigmas)):
+        warnings.warn(
+            f"σ = {sigma:.3g} nằm ở mép của lưới {min(sigmas):.3g} … {max(sigmas):.3g}: σ tốt hơn có thể "
+            "nằm ngoài lưới. Hãy nới lưới sigmas trước khi tin con số này.",
+            stacklevel=2,
         )
-    curve, sigma = {}, sigmas[0]
-    if validation is not None:
-        chosen_on = unit(validation, "validation")[:SELECTION]
-        curve = dict(zip(sigmas, log_likelihood(samples, chosen_on, sigmas).mean(1).tolist(), strict=True))
-        sigma = max(curve, key=curve.get)
-        if sigma in (min(sigmas), max(sigmas)):
-            warnings.warn(
-                f"σ = {sigma:.3g} nằm ở mép của lưới {min(sigmas):.3g} … {max(sigmas):.3g}: σ tốt hơn có thể "
-                "nằm ngoài lưới. Hãy nới lưới sigmas trước khi tin con số này.",
-                stacklevel=2,
-            )
     scores = log_likelihood(samples, test, [sigma])[0]
     return Parzen(curve, sigma, float(scores.mean()), float(scores.std()) / math.sqrt(len(scores)))
 
@@ -115,7 +98,7 @@ def parzen(samples, test, validation=None, sigmas=SIGMAS):
 def log_likelihood(samples, images, sigmas):
     """log p(x) = logmeanexp_j(−‖x − μ_j‖²/(2σ²)) − d log(σ√(2π)), in nats: float64 (len(sigmas), n).
 
-    For floats: samples μ (m, d), images x (n, d), in whatever range (nothing is checked here).
+    samples μ (m, d), images x (n, d): floats in whatever range (nothing is checked here).
     """
     chunks = []
     for distances in squared_distances(images, samples):
@@ -123,9 +106,6 @@ def log_likelihood(samples, images, sigmas):
     m, d = samples.shape
     constants = [math.log(m) + d * math.log(s * math.sqrt(2 * math.pi)) for s in sigmas]
     return torch.cat(chunks, 1) - torch.tensor(constants, dtype=torch.float64)[:, None]
-
-
-# ------------------------------------------------------------------------------------------- classifier
 
 
 class Classifier(nn.Module):
@@ -153,13 +133,13 @@ def load_classifier(name, path=CLASSIFIERS):
             raise ValueError("seal")
         with safe_open(path, "pt") as file:
             classifier = Classifier(json.loads(file.metadata()["accuracy"])[name])
-            keys = classifier.state_dict()
-            classifier.load_state_dict({key: file.get_tensor(f"{name}.{key}").float() for key in keys})
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            weights = {key: file.get_tensor(f"{name}.{key}") for key in classifier.state_dict()}
+    except (OSError, ValueError, SafetensorError) as error:
         raise data.DataError(
             f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại thư mục "
             "ganlib/assets từ kho mã."
         ) from error
+    classifier.load_state_dict(weights)
     return classifier.eval()
 
 
@@ -171,10 +151,10 @@ def class_shares(samples, classifier):
 
 
 @torch.no_grad()
-def sure_share(samples, classifier, threshold=0.9):
-    """The share, in [0, 1], of the samples whose likeliest class has a probability above `threshold`."""
+def sure_share(samples, classifier):
+    """The share, in [0, 1], of the samples whose likeliest class has a probability above 0.9."""
     likeliest = classifier(unit(samples)).softmax(1).amax(1)
-    return float((likeliest > threshold).double().mean())
+    return float((likeliest > 0.9).double().mean())
 
 
 def kl(p, q):
@@ -183,10 +163,8 @@ def kl(p, q):
     A class that G never draws (p = 0) adds 0; one that only G draws (q = 0) makes it inf. Raises ValueError.
     """
     p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
-    for shares in (p, q):
-        ok = shares.shape == p.shape and shares.min() >= 0 and abs(shares.sum() - 1) <= 1e-6
-        if not ok:
-            raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
+    if p.shape != q.shape or not all(s.min() >= 0 and abs(s.sum() - 1) <= 1e-6 for s in (p, q)):
+        raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
     return float((p * (p / q).log())[p > 0].sum())
 
 
@@ -194,19 +172,15 @@ def kl(p, q):
 def frechet(samples, real, classifier):
     """The Fréchet distance between Gaussians fitted to the classifier's features (Heusel et al. 2017).
 
-    0 or more, in squared feature units: only values by the same classifier compare; below some thousand
-    images it comes out too large. Raises ValueError (Vietnamese).
+    ‖m_a − m_b‖² + tr(C_a + C_b − 2 (C_a^½ C_b C_a^½)^½), in squared feature units: only values by the same
+    classifier compare; below some thousand images it comes out too large. Raises ValueError (Vietnamese).
     """
     a, b = (classifier.features(x).double() for x in (unit(samples), unit(real, "real")))
-    return frechet_gaussians(a.mean(0), a.T.cov(), b.mean(0), b.T.cov())
-
-
-def frechet_gaussians(mean_a, cov_a, mean_b, cov_b):
-    """‖m_a − m_b‖² + tr(C_a + C_b − 2 (C_a^½ C_b C_a^½)^½) of float64 means (d,) and covariances (d, d)."""
+    cov_a, cov_b = a.T.cov(), b.T.cov()
     values, vectors = torch.linalg.eigh(cov_a)
     root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
     overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    distance = (mean_a - mean_b).pow(2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
+    distance = (a.mean(0) - b.mean(0)).pow(2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
     return max(0.0, float(distance))  # rounding may leave −1e-12
 
 
@@ -222,9 +196,6 @@ def nearest(samples, train, k=1):
     indices = torch.cat([chunk.topk(k, largest=False).indices for chunk in chunks])
     exact = [(samples - train[column]).norm(dim=1) for column in indices.T]  # 0 for a copy
     return indices, torch.stack(exact, 1)
-
-
-# ------------------------------------------------------------------------------------------ all at once
 
 
 def held_out(name):

@@ -3,18 +3,15 @@
 Colours as everywhere: D blue and solid, G vermilion and dashed (its points crosses), real data green (dots).
 """
 
-import io
 import math
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
-from PIL import Image
 
-from ganlib.figures import D_COLOR, G_COLOR, GREY, INK, REAL_COLOR, WIDTH, panels, tidy
+from ganlib.figures import D_COLOR, G_COLOR, GREY, INK, REAL_COLOR, panels, tidy
 from ganlib.toy import density_of_G, edges
 
 EDGE = 3.0  # the plane is shown from −EDGE to EDGE
@@ -36,28 +33,27 @@ def answers_at(D, x):
 
 
 @torch.no_grad()
-def line_panels(shown, data, low=-3.0, high=4.0):
+def line_panels(shown, data):
     """Figure 1 of the paper: for each (title, G, D) the densities, D, and arrows from z to G(z).
 
-    data: a 1-D Mixture. G or D None: left out.
+    data: a 1-D Mixture.
     """
     figure, axes = panels(*(title for title, *_ in shown), width=2.72 * len(shown), height=3.7)
+    low, high = -3.0, 4.0
     x, middle = edges(low, high)
     z = torch.distributions.Normal(0.0, 1.0).icdf(torch.linspace(0.02, 0.98, 15))[:, None]  # evenly likely
     style = dict(arrowstyle="-|>", color=G_COLOR, lw=1.1, shrinkA=0, shrinkB=0, mutation_scale=8)
     for ax, (_, G, D) in zip(axes, shown, strict=True):
         ax.fill_between(middle[:, 0], data.density(middle), color=pale(REAL_COLOR, 0.25))
         ax.plot(middle, data.density(middle), color=REAL_COLOR, lw=2)
+        ax.plot(middle, density_of_G(G, x), color=G_COLOR, lw=2.2, ls="--")
+        ax.plot(middle, answers_at(D, middle), color=D_COLOR, lw=2.6)
         ax.axhline(0.5, color=GREY, lw=1, ls=":")
         for y, name in ((-0.06, "x"), (-0.5, "z")):  # the two axes that the arrows go between
             ax.axhline(y, color=INK, lw=1.3)
             ax.text(low, y - 0.04, f" {name}", size=13, va="top")
-        if G is not None:
-            ax.plot(middle, density_of_G(G, x), color=G_COLOR, lw=2.2, ls="--")
-            for start, end in torch.cat([z, G(z)], 1).clamp(low, high).tolist():
-                ax.annotate("", (end, -0.07), (start, -0.5), arrowprops=style)
-        if D is not None:
-            ax.plot(middle, answers_at(D, middle), color=D_COLOR, lw=2.6)
+        for start, end in torch.cat([z, G(z)], 1).clamp(low, high).tolist():
+            ax.annotate("", (end, -0.07), (start, -0.5), arrowprops=style)
         ax.set(xlim=(low, high), ylim=(-0.6, 1.15), xticks=[], yticks=[])
         ax.spines[["bottom", "left"]].set_visible(False)
     return figure
@@ -68,20 +64,18 @@ class Square:
 
     def __init__(self, ax, real):
         ax.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), xticks=[], yticks=[])
-        side, map_style = torch.linspace(-EDGE, EDGE, FINE), {"origin": "lower", "interpolation": "bilinear"}
+        side, blank = torch.linspace(-EDGE, EDGE, FINE), np.full((FINE, FINE), 0.5)
         self.places = torch.cartesian_prod(side, side)[:, [1, 0]]  # row by row, from below
-        blank, box = np.full((FINE, FINE), 0.5), (-EDGE, EDGE, -EDGE, EDGE)
-        self.map = ax.imshow(blank, ANSWERS, vmin=0, vmax=1, extent=box, **map_style)
-        self.real = ax.plot(*real.T, ".", color=REAL_COLOR, ms=4, alpha=0.6)[0]
+        where = {"extent": (-EDGE, EDGE, -EDGE, EDGE), "origin": "lower", "interpolation": "bilinear"}
+        self.map = ax.imshow(blank, ANSWERS, vmin=0, vmax=1, **where)
+        ax.plot(*real.T, ".", color=REAL_COLOR, ms=4, alpha=0.6)
         self.fake = ax.plot([], [], "x", color=G_COLOR, ms=5, mew=1.4)[0]
-        self.pushes = ax.add_collection(LineCollection([], colors=INK, linewidths=1.2))
+        self.pushes = ax.add_collection(LineCollection([], colors=INK, linewidths=1.2, zorder=3))
 
-    def draw(self, fake=None, D=None, push=()):
+    def draw(self, fake, D, push=()):
         """fake: G's points (n, 2); D: the network asked; push (p, 2): strokes from the first p points on."""
-        if fake is not None:
-            self.fake.set_data(*fake.T)
-        if D is not None:
-            self.map.set_data(answers_at(D, self.places).reshape(FINE, FINE))
+        self.fake.set_data(*fake.T)
+        self.map.set_data(answers_at(D, self.places).reshape(FINE, FINE))
         if len(push):
             length = push.norm(dim=1, keepdim=True)
             ends = fake[: len(push)] + push * (LONGEST / length.clamp(min=LONGEST))
@@ -89,16 +83,14 @@ class Square:
 
 
 def planes(shown, real, side=2.6):
-    """Squares of the plane in rows: for each (title, points of G or None, D or None), with `real` (n, 2)."""
-    columns = min(len(shown), int(10.6 / side))
+    """Squares of the plane, up to four in a row, for each (title, points of G, D); real: points (n, 2)."""
+    columns = min(len(shown), 4)
     rows = math.ceil(len(shown) / columns)
     figure = Figure((columns * side, rows * (side + 0.3)), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flatten()
-    for ax, (title, fake, D) in zip(axes, shown, strict=False):
+    for i, (title, fake, D) in enumerate(shown):
+        ax = figure.add_subplot(rows, columns, i + 1)
         Square(ax, real).draw(fake, D)
         ax.set_title(title, size=13, color=INK)
-    for ax in axes[len(shown) :]:
-        ax.remove()
     return figure
 
 
@@ -106,16 +98,17 @@ class Scene:
     """The live picture of a Playground: what D answers where, the grid of z that G bends, the losses."""
 
     def __init__(self, real):
-        self.figure = Figure((10.8, 3.95), dpi=WIDTH, layout="constrained")
-        self.canvas = FigureCanvasAgg(self.figure)
+        self.figure = Figure((10.8, 3.95), layout="constrained")
         left, right, losses = self.figure.subplots(1, 3, width_ratios=(3.6, 3.6, 2.7))
         self.plane, bent = Square(left, real), Square(right, real)
         bent.map.set_visible(False)
-        self.z = z_grid()
-        self.grid = right.add_collection(LineCollection([], colors=G_COLOR, linewidths=0.9))
+        across, along = torch.linspace(-2.5, 2.5, 11), torch.linspace(-2.5, 2.5, 41)
+        upright = torch.stack(torch.meshgrid(across, along, indexing="ij"), 2)
+        self.z = torch.cat([upright, upright.flip(2)])  # straight lines, upright and level: (22, 41, 2)
+        self.grid = right.add_collection(LineCollection([], colors=G_COLOR, linewidths=0.9, zorder=3))
         inset = right.inset_axes((0, 0, 0.22, 0.22), xticks=[], yticks=[], xlim=(-3, 3), ylim=(-3, 3))
         inset.add_collection(LineCollection(self.z.numpy(), colors=G_COLOR, linewidths=0.5))
-        name = right.text(-1.55, -2.85, "z", color=G_COLOR, size=14)
+        right.text(-1.55, -2.85, "z", color=G_COLOR, size=14)
         losses.set(xlim=(0, 1), ylim=(0, 2.5), xticks=[], xlabel="vòng lặp")
         for y, words in ((2 * math.log(2), " 2 log 2"), (math.log(2), " log 2")):
             losses.axhline(y, color=GREY, lw=1.2, ls=":")
@@ -126,39 +119,16 @@ class Scene:
         left.set_title("D trả lời gì ở mỗi chỗ", color=D_COLOR, size=13, weight="bold")
         right.set_title("G uốn không gian ẩn ra sao", color=G_COLOR, size=13, weight="bold")
         losses.set_title("loss_D và loss_G", color=INK, size=13, weight="bold")
-        self.moving = [self.plane.map, self.plane.real, self.plane.fake, self.plane.pushes]
-        self.moving += [bent.real, self.grid, inset, name, self.loss_D, self.loss_G]
-        for artist in self.moving:
-            artist.set_animated(True)
-        self.canvas.draw()
-        self.still = self.canvas.copy_from_bbox(self.figure.bbox)
+        self.figure.draw_without_rendering()  # lays it out: once, for it takes time
+        self.figure.set_layout_engine("none")
 
-    def png(self, machine, small=False, shown=300, pushed=60):
-        """The Playground as it is now, as PNG bytes; only what moves is drawn anew: 25 ms on two cores.
-
-        small: a third of the size, in ten times the time: for a file.
-        """
-        points, (G, D) = machine.points(), (machine.state.G, machine.state.D)
-        self.plane.draw(points[:shown], D, machine.push(points[:pushed]))
+    def draw(self, machine):
+        """The Playground as it is now."""
+        points = machine.points()
+        self.plane.draw(points[:300], machine.state.D, machine.push(points[:60]))
         with torch.no_grad():
-            self.grid.set_segments(G(self.z.flatten(0, 1)).view(self.z.shape).numpy())
+            self.grid.set_segments(machine.state.G(self.z.flatten(0, 1)).view(self.z.shape).numpy())
         history = np.array(machine.history).reshape(-1, 2)
-        history = history[:: 1 + len(history) // 300]
         along = np.linspace(0, 1, len(history))
         self.loss_D.set_data(along, history[:, 0])
         self.loss_G.set_data(along, history[:, 1])
-        self.canvas.restore_region(self.still)
-        for artist in self.moving:
-            artist.draw(self.canvas.get_renderer())
-        image, file = Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3]), io.BytesIO()
-        if small:
-            image = image.quantize(256, dither=Image.Dither.NONE)
-        image.save(file, "PNG", compress_level=1, optimize=small)
-        return file.getvalue()
-
-
-def z_grid(lines=11, points=41):
-    """Straight lines of z, first upright, then level: float32 (2·lines, points, 2)."""
-    across, along = torch.linspace(-2.5, 2.5, lines), torch.linspace(-2.5, 2.5, points)
-    upright = torch.stack(torch.meshgrid(across, along, indexing="ij"), 2)
-    return torch.cat([upright, upright.flip(2)])

@@ -38,9 +38,10 @@ def steps(state, images, update_D=algorithm.update_D, update_G=algorithm.update_
     """algorithm.iterations on the State, without end: yields (loss_D, loss_G), scalars on the device.
 
     images: data.Images, or a tensor of them: uint8 (N, 28, 28), or float as D takes it. update_D, update_G:
-    functions like those of ganlib.algorithm, the reader's own for example. k·m must not exceed N.
+    functions like those of ganlib.algorithm, the reader's own for example. Raises ValueError if k·m > N.
     """
     s = state.settings
+    enough(images, s)
     if s.loss != "non_saturating":
         update_G = partial(update_G, loss_G=LOSSES_G[s.loss])
     updates = quick(state, update_D), quick(state, update_G, state.D if "frozen" in state.tricks else None)
@@ -53,9 +54,19 @@ def steps(state, images, update_D=algorithm.update_D, update_G=algorithm.update_
     while True:
         with state.own_randomness():
             losses = next(run)
+            told = all(isinstance(loss, torch.Tensor) for loss in losses)
+            check.require(told, "Thứ mà update_D, update_G trả về", "loss.detach()", losses, TypeError)
             state.average()
             state.iterations += 1
         yield losses
+
+
+def enough(images, s):
+    if len(images) < s.k * s.m:
+        raise ValueError(
+            f"Một vòng lặp cần k·m = {s.k}·{s.m} = {s.k * s.m} ảnh, nhưng tập huấn luyện chỉ có "
+            f"{len(images)}. Hãy giảm k hoặc m."
+        )
 
 
 def quick(state, update, resting=None):
@@ -137,12 +148,7 @@ def train(
             "Khi huấn luyện tiếp một state, các siêu tham số là của state ấy: đừng truyền thêm cái khác."
         )
     state = state or start(device, precision, fast, **settings)
-    s = state.settings
-    if len(images) < s.k * s.m:
-        raise ValueError(
-            f"Một vòng lặp cần k·m = {s.k}·{s.m} = {s.k * s.m} ảnh, nhưng tập huấn luyện chỉ có "
-            f"{len(images)}. Hãy giảm k hoặc m."
-        )
+    enough(images, state.settings)
     return _epochs(state, images, epochs, update_D, update_G)
 
 
@@ -157,12 +163,11 @@ def can_train_on(images):
 
 
 def _epochs(state, images, epochs, update_D, update_G):
-    run = steps(state, images, update_D, update_G)
     per_epoch = len(images) // (state.settings.k * state.settings.m)
     asked = asked_about(images, state)
     while state.epoch < epochs:
         good, began = state.state_dict(), time.perf_counter()
-        losses, told = [], []
+        losses, told, run = [], [], steps(state, images, update_D, update_G)
         try:
             for i, pair in enumerate(islice(run, per_epoch)):
                 losses.append(torch.stack(pair))

@@ -1,4 +1,4 @@
-"""Fixtures of several test files: a small Record, and JupyterLab in a real browser."""
+"""Fixtures of several test files: the sample alone, a small Record, and JupyterLab in a real browser."""
 
 import json
 import os
@@ -14,41 +14,43 @@ from dataclasses import asdict
 
 import nbformat
 import pytest
+import torch
+from playwright.sync_api import sync_playwright
 from refresh_notebooks import clean
+
+from ganlib.record import Record
+from ganlib.training import Settings
 
 # A shell that starts pytest in the background (`pytest &`) has it ignore Ctrl-C, and all that it starts too:
 # runs that a test stops by Ctrl-C would go on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-VIEWPORT = {"width": 1280, "height": 720}  # a projector's
 SETTINGS = {
-    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "notebook-extension/tracker": {"windowingMode": "none"},  # every cell is in the page
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # every cell is in the page
 }
-PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which kernel
 KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
-RUN = "async ([name, a]) => { await window.jupyterapp.commands.execute(name, a) }"
+
+
+@pytest.fixture
+def sample_only(tmp_path, monkeypatch):
+    """The shipped sample is the only data at hand."""
+    monkeypatch.delenv("GANLIB_DATA", raising=False)
+    monkeypatch.setattr("ganlib.data.cache_folder", lambda: tmp_path / "cache")
 
 
 @pytest.fixture
 def make_record():
     """A function: epochs -> a Record of so many, of random images and plausible curves."""
-    import torch
-
-    from ganlib.networks import Generator
-    from ganlib.record import Record
-    from ganlib.training import Settings
 
     def make(epochs):
         random = torch.Generator().manual_seed(epochs)
         images = torch.randint(0, 256, (epochs, 36, 28, 28), dtype=torch.uint8, generator=random)
-        start = torch.exp(-torch.linspace(0, 5, epochs))
-        curves = 1.2 - 0.5 * start, 0.95 + 1.5 * start, 0.58 + 0.3 * start, 0.42 - 0.3 * start
-        settings = asdict(Settings(hidden_G=(8,), average=0.0))
-        weights = {f"G.{name}": w.half() for name, w in Generator(hidden=(8,)).state_dict().items()}
-        about = "mnist", 60_000, "cache", epochs, 10, settings, "fp32", "CPU", {"torch": torch.__version__}
-        return Record(*about, *curves, torch.ones(epochs), images, {}, weights)
+        ends = (0.7, 1.2), (2.4, 0.9), (0.9, 0.6), (0.1, 0.4)
+        curves = [torch.linspace(*pair, epochs) for pair in ends]
+        about = "mnist", 60_000, "cache", epochs, 10, asdict(Settings(average=0.0)), "fp32", "CPU", {}
+        return Record(*about, *curves, torch.ones(epochs), images, {}, {})
 
     return make
 
@@ -64,7 +66,8 @@ class Lab:
     def write(self, name, *sources):
         """A notebook of these code cells, in `root`; returns its path."""
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), self.root / name)
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}  # else JupyterLab asks which
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), self.root / name)
         return self.root / name
 
     def open(self, path):
@@ -73,9 +76,9 @@ class Lab:
         self.page.goto(self.url.format(f"lab/tree/{path.name}") + "&reset")
         self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=60_000)
 
-    def command(self, name, **arguments):
+    def command(self, name):
         """A command of JupyterLab, done when this returns. (A click on its menu is lost now and then.)"""
-        self.page.evaluate(RUN, [name, arguments])
+        self.page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", name)
 
     def reopen(self):
         """Save the notebook `path`, make it what a refresh stores, and open that."""
@@ -96,25 +99,19 @@ def lab(tmp_path):
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
         pytest.skip("cần trình duyệt Chromium (Debian, Ubuntu: apt install chromium), rồi: pytest -m slow")
-    from playwright.sync_api import sync_playwright
-
-    root, home = tmp_path / "notebooks", tmp_path / "jupyter"
+    root, token = tmp_path / "notebooks", secrets.token_hex(16)
     root.mkdir()
-    for name, settings in SETTINGS.items():
-        file = home / "lab" / "user-settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
-        file.parent.mkdir(parents=True)
-        file.write_text(json.dumps(settings))
-    token = secrets.token_hex(16)
+    (tmp_path / "labconfig").mkdir()
+    (tmp_path / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
     options = ["--expose-app-in-browser", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
-    with (tmp_path / "server.log").open("w") as file:
-        server, port = start_server(home, *options, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+    server, port = start_server(tmp_path, *options, stderr=subprocess.DEVNULL)
     try:
         url = f"http://127.0.0.1:{port}/{{}}?token={token}"
         wait_for(url.format("api/status"), server)
         with sync_playwright() as playwright:
-            options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-            browser = playwright.chromium.launch(executable_path=chromium, args=options)
-            yield Lab(root, url, browser.new_page(viewport=VIEWPORT))
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            size = {"width": 1280, "height": 720}  # a projector's
+            yield Lab(root, url, browser.new_page(viewport=size))
             browser.close()
     finally:
         server.terminate()
@@ -128,8 +125,7 @@ def start_server(home, *options, **pipes):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", *options]
     command += ["--allow-root"] * (sys.platform != "win32" and os.geteuid() == 0)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
-    environment |= {f"JUPYTER_{name}_DIR": str(home) for name in ("CONFIG", "DATA", "RUNTIME")}
+    environment = os.environ | {f"JUPYTER_{name}_DIR": str(home) for name in ("CONFIG", "DATA", "RUNTIME")}
     return subprocess.Popen(command, env=environment, **pipes), port
 
 

@@ -74,11 +74,8 @@ def playground(lab):
     return Panel(lab, "playground")
 
 
-def run_again_and_restart(panel, begin, at_first):
-    """Run the cells anew, then restart the kernel, both while the panel runs: a new panel, ready to begin."""
-    begin()
-    panel.lab.command(RUN_ALL)
-    panel.expect(at_first)
+def restart(panel, begin, at_first):
+    """Restart the kernel while the panel runs, and run the cells: a new panel, ready to begin."""
     begin()
     panel.page.evaluate(f"{KERNEL}.restart()")
     panel.lab.faults.clear()  # ipywidgets says in the console that the old panel's kernel is gone
@@ -115,14 +112,6 @@ def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
     replay.slider.press("ArrowLeft")
     replay.expect("Epoch 99/100")
     assert not set(before) & set(replay.sources())
-    rail = replay.whole.locator(".noUi-base").bounding_box()
-    mouse, y = replay.page.mouse, rail["y"] + rail["height"] / 2
-    mouse.move(rail["x"] + 0.99 * rail["width"], y)
-    mouse.down()
-    mouse.move(rail["x"] + 0.5 * rail["width"], y, steps=10)
-    replay.expect("Epoch (49|50|51)/")  # before the hand lets go
-    mouse.up()
-    replay.expect("Epoch (49|50|51)/")
     assert replay.lab.errors() == []
 
 
@@ -147,14 +136,11 @@ def test_the_film_plays_pauses_and_ends(replay):
     assert replay.lab.errors() == []
 
 
-def test_the_film_after_a_restart(replay):
-    run_again_and_restart(replay, lambda: replay.button("Phát").click(), "Epoch 1/100")
+def test_the_film_after_a_restart_and_saved(replay):
+    restart(replay, lambda: replay.button("Phát").click(), "Epoch 1/100")
     replay.button("Phát").click()
     replay.expect("Epoch 100/100")
     assert replay.lab.errors() == []
-
-
-def test_the_saved_film_is_a_picture(replay):
     check_saved(replay.lab, ["Sau epoch 100: 36 ảnh", "Sau epoch 1: 36 ảnh"], 250)
 
 
@@ -166,10 +152,8 @@ def test_the_playground_steps_runs_and_stops(playground):
     playground.check_looks(1100, 590)
     playground.button("D đi một bước").click()
     playground.expect("D đã đi 1/1 bước")
-    before = playground.sources()
     playground.button("G đi một bước").press("Enter")
     playground.expect(r"Vòng lặp 1\.")
-    assert playground.sources() != before
     playground.button("Chạy").click()
     playground.expect(r"Vòng lặp \d{3}")
     playground.button("Dừng").click()
@@ -194,7 +178,7 @@ def test_choices_take_effect_while_the_playground_runs(playground):
 
 
 def test_the_playground_after_a_restart_and_saved(playground):
-    run_again_and_restart(playground, lambda: playground.button("Chạy").click(), r"Vòng lặp 0\.")
+    restart(playground, lambda: playground.button("Chạy").click(), r"Vòng lặp 0\.")
     playground.button("Một vòng lặp").click()
     playground.expect(r"Vòng lặp 1\.")
     assert playground.lab.errors() == []

@@ -1,23 +1,39 @@
-"""The stepper's panel as a class sees and clicks it, in JupyterLab in a real browser."""
+"""The stepper as a class sees and clicks it: in JupyterLab, and in a page that was exported."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 from conftest import KERNEL
 from playwright.sync_api import expect
 
-from ganlib.stepper import STOPS
-
 pytestmark = pytest.mark.slow
 
 expect.set_options(timeout=30_000)  # the machine may be busy
 RUN_ALL = "notebook:run-all-cells"
-COUNT_DRAWINGS = """sheet => {
+OWN = """
+from torch import ones, zeros
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
+from ganlib.widgets import stepper
+
+def update_D(D, G, x, z, optimizer_D):
+    optimizer_D.zero_grad()
+    fake = G(z).detach()  # ảnh giả chỉ là dữ liệu
+    loss_real = cross_entropy(D(x), ones(len(x)))
+    loss_fake = cross_entropy(D(fake), zeros(len(x)))
+    loss = loss_real + loss_fake
+    loss.backward()
+    optimizer_D.step()
+    return loss.detach()
+"""
+COUNT_DRAWINGS = """panel => {
     window.drawings = [];
-    new MutationObserver(() => window.drawings.push(performance.now())).observe(sheet, {childList: true});
+    const drawn = () => window.drawings.push(performance.now());
+    new MutationObserver(drawn).observe(panel.querySelector('.gs-box').parentElement, {childList: true});
 }"""
 TIME_A_CLICK = """async panel => {
-    const sheet = panel.querySelector('.gs').parentElement, button = panel.querySelectorAll('button')[1];
+    const sheet = panel.querySelector('.gs-box').parentElement, button = panel.querySelectorAll('button')[2];
     const drawn = new Promise(done => new MutationObserver(done).observe(sheet, {childList: true}));
     const began = performance.now();
     button.click();
@@ -25,20 +41,9 @@ TIME_A_CLICK = """async panel => {
     await new Promise(requestAnimationFrame);
     return performance.now() - began;
 }"""
-TOO_WIDE = """panel => [...panel.querySelectorAll('.gs-card, .gs-row, .gs-line, button')]
-    .filter(one => one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1)
+CUT_OFF = """panel => [...panel.querySelectorAll('.gs-card, .gs-row, .gs-flex, .gs td, button')]
+    .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display != 'inline')
     .map(one => one.innerText)"""
-
-
-@pytest.fixture
-def stepper(lab):
-    """The first of two panels in a notebook, on a screen without the file browser."""
-    lab.open(lab.write("03.ipynb", "from ganlib.stepper_panel import stepper", "stepper()", "stepper(m=10)"))
-    lab.command("application:toggle-left-area")
-    lab.command(RUN_ALL)
-    assert lab.errors() == []
-    expect(lab.page.locator(".ganlib-stepper")).to_have_count(2)
-    return Panel(lab)
 
 
 class Panel:
@@ -47,109 +52,150 @@ class Panel:
     def __init__(self, lab, number=0):
         self.lab, self.page = lab, lab.page
         self.whole = self.page.locator(".ganlib-stepper").nth(number)
-        self.sheet = self.whole.locator(".gs").locator("xpath=..")
+        self.lit, self.says = self.whole.locator("[aria-current=step]"), self.whole.locator(".gs-says")
+        self.menu = self.whole.get_by_label("Tình huống")
 
     def button(self, words):
         return self.whole.locator("button", has_text=words)  # an icon would be part of the role's name
 
-    def expect(self, words):
-        expect(self.sheet).to_contain_text(
-            words if isinstance(words, re.Pattern) else re.compile(re.escape(words))
-        )
-
-    def expect_stop(self, key, iteration):
-        self.expect(f"vòng lặp {iteration} ·")
-        self.expect(f"{key} {STOPS[key].title}.".replace("θ_", "θ"))
+    def expect(self, iteration, line, *says):
+        expect(self.whole.locator(".gs-top")).to_contain_text(re.compile(rf"vòng lặp {iteration} ·"))
+        expect(self.lit).to_contain_text(line)
+        for words in says:
+            expect(self.says).to_contain_text(words)
 
     def iteration(self):
-        return int(re.search(r"vòng lặp (\d+) ·", self.sheet.inner_text())[1])
+        return int(re.search(r"vòng lặp (\d+) ·", self.whole.locator(".gs-top").inner_text())[1])
 
 
-def test_a_full_iteration_step_by_step_and_back(stepper, tmp_path):
-    stepper.expect("Sẵn sàng.")
-    times = []
-    for key in list(STOPS)[1:]:
+@pytest.fixture
+def stepper(lab):
+    """The first of two panels in a notebook, of a function with more lines than ganlib's; no file browser."""
+    lab.open(lab.write("03.ipynb", OWN, "stepper(update_D)", "stepper(m=10)"))
+    lab.command("application:toggle-left-area")
+    lab.command(RUN_ALL)
+    expect(lab.page.locator(".ganlib-stepper")).to_have_count(2)
+    assert lab.errors() == []
+    return Panel(lab)
+
+
+def test_an_iteration_line_by_line_and_back(stepper, tmp_path):
+    times, lit = [], []
+    expect(stepper.says).to_contain_text("Sẵn sàng")
+    for number in range(22):
         times.append(stepper.whole.evaluate(TIME_A_CLICK))
-        stepper.expect_stop(key, 1)
-        assert stepper.whole.evaluate(TOO_WIDE) == []
-        stepper.whole.screenshot(path=tmp_path / f"stop_{key}.png")
+        lit.append(stepper.lit.inner_text())
+        assert stepper.whole.evaluate(CUT_OFF) == []
+        stepper.whole.screenshot(path=tmp_path / f"stop_{number:02}.png")
     print(f"\na click shows after {sorted(times)[len(times) // 2]:.0f} ms (median), {max(times):.0f} at most")
+    stepper.expect(1, "yield loss_of_D, loss_of_G", "Bước 6: xong vòng lặp 1")
+    assert sum("loss_real = " in text for text in lit) == sum("loss_fake = " in text for text in lit) == 1
     box = stepper.whole.bounding_box()
-    assert box["width"] > 1000 and box["x"] + box["width"] < 1280 and box["height"] < 590
-    assert stepper.whole.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-    stepper.button("Lùi lại").click()
-    stepper.expect_stop("5b", 1)
-    stepper.button("Chạy hết nửa vòng").press("Enter")
-    stepper.expect_stop("5c", 1)
-    stepper.button("Chạy hết vòng").press("Space")
-    stepper.expect_stop("5c", 2)
-    Panel(stepper.lab, 1).expect("Sẵn sàng.")  # the other panel stands where it stood
+    assert box["width"] > 1000 and box["x"] + box["width"] < 1280 and box["height"] < 592
+    stepper.button("Lùi một dòng").click()
+    stepper.expect(1, "loss_of_G = update_G(D, G, z, optimizer_G)", "Cả lượt: θg dịch đi")
+    stepper.button("Hết nửa vòng").press("Enter")
+    stepper.expect(1, "yield")
+    stepper.button("Hết vòng").press("Space")
+    stepper.expect(2, "yield")
+    stepper.whole.locator(".noUi-handle").press("Home")
+    stepper.expect(2, "for _ in range(k)")
+    stepper.button("Lùi một vòng").click()
+    stepper.expect(1, "yield")
+    expect(Panel(stepper.lab, 1).says).to_contain_text("Sẵn sàng")  # the other one stands where it stood
     assert stepper.page.locator(".jp-OutputArea img[width]").count() == 0  # no static picture beside it
     assert stepper.lab.errors() == []
 
 
 def test_run_and_stop(stepper):
-    stepper.sheet.evaluate(COUNT_DRAWINGS)
+    stepper.whole.evaluate(COUNT_DRAWINGS)
     stepper.button("Chạy 100 vòng").click()
-    stepper.expect(re.compile(r"vòng lặp \d\d ·"))
+    expect(stepper.whole.locator(".gs-top")).to_contain_text(re.compile(r"vòng lặp \d\d ·"))
     stepper.button("Dừng").click()
-    stepper.expect("Đã dừng sau vòng lặp")
+    expect(stepper.says).to_contain_text("Đã dừng ở vòng lặp")
     times = stepper.page.evaluate("window.drawings")
-    rate = (len(times) - 1) / (times[-1] - times[0]) * 1000
-    print(f"\n{len(times)} drawings reached the page, {rate:.1f} a second")
+    print(f"\n{(len(times) - 1) / (times[-1] - times[0]) * 1000:.1f} drawings a second")
     assert len(times) > 3  # the rate is only told: it depends on what else the machine does
     stopped = stepper.iteration()
     stepper.page.wait_for_timeout(500)
     assert stepper.iteration() == stopped < 100
-    stepper.expect_stop("5c", stopped)
-    stepper.button("Bước tiếp").click()
-    stepper.expect_stop("1a", stopped + 1)
+    stepper.button("Dòng tiếp").click()
+    stepper.expect(stopped + 1, "for _ in range(k)")
     assert stepper.lab.errors() == []
 
 
-def test_choices_and_what_cannot_be(stepper):
-    stepper.button("Bước tiếp").click()
-    stepper.whole.get_by_label("k", exact=True).select_option("3")
-    stepper.expect("Bấm Làm lại")
-    field = stepper.whole.get_by_label("lr_D")
-    field.fill("abc")
-    field.press("Enter")
-    stepper.expect("lr_D phải là một số dương")
-    stepper.button("Làm lại").click()
-    stepper.expect("vẫn y nguyên")
-    stepper.expect_stop("1a", 1)
-    field.fill("2e-4")
-    field.press("Enter")
-    stepper.whole.get_by_label("Nếu như").select_option("Quên detach")
-    stepper.button("Làm lại").click()
-    stepper.expect("Hỏi cả lớp.")
-    stepper.expect("lr_D = 0.0002")
-    stepper.expect("Huấn luyện D: k = 3 bước")
+def test_what_if(stepper):
+    stepper.menu.select_option("Quên detach")
+    expect(stepper.says).to_contain_text("Hỏi cả lớp.")
+    expect(stepper.whole.locator(".gs-row.old")).to_contain_text("fake = G(z).detach()")
+    expect(stepper.whole.locator(".gs-row.new")).to_contain_text("fake = G(z)")
+    for _ in range(9):
+        stepper.button("Dòng tiếp").click()
+    stepper.expect(1, "loss.backward()", "θg cũng nhận gradient")
+    assert stepper.whole.evaluate(CUT_OFF) == [] and stepper.whole.bounding_box()["height"] < 592
+    stepper.menu.select_option("Thuật toán 1 nguyên bản")
+    expect(stepper.says).to_contain_text("Sẵn sàng")
     assert stepper.lab.errors() == []
 
 
-def test_run_again_and_restarted(stepper):
-    lab = stepper.lab
-    stepper.button("Chạy 100 vòng").click()
-    lab.command(RUN_ALL)  # while the old panel runs
-    stepper.expect("Sẵn sàng.")
-    stepper.button("Chạy 100 vòng").click()
-    lab.page.evaluate(f"{KERNEL}.restart()")  # while it runs
-    stepper.button("Bước tiếp").click()  # in vain: its kernel is gone, which ipywidgets says in the console
+def test_an_edited_cell_run_again_and_a_function_that_never_returns(lab):
+    loop = OWN.replace(
+        "    loss.backward()", "    while steps: pass\n    steps.append(1)\n    loss.backward()"
+    )
+    lab.open(lab.write("03.ipynb", "steps = []" + loop, "stepper(update_D, m=10)"))
+    lab.command("application:toggle-left-area")
+    lab.command(RUN_ALL)
+    shown = Panel(lab)
+    shown.button("Hết vòng").click()
+    shown.button("Hết vòng").click()
+    lab.page.wait_for_function(f"{KERNEL}.status === 'busy'")
+    lab.page.wait_for_timeout(1000)
+    lab.command("kernelmenu:interrupt")
+    shown.expect(2, "while steps: pass", "KeyboardInterrupt", "Bạn đã ngắt hàm")
+    shown.button("Lùi một dòng").click()
+    shown.expect(2, "loss = ")
+    lab.command("notebook:run-all-cells")
+    expect(shown.says).to_contain_text("Sẵn sàng")
+    lab.page.evaluate(f"{KERNEL}.restart()")
+    shown.button("Dòng tiếp").click()  # in vain: its kernel is gone, which ipywidgets says in the console
     lab.faults.clear()
     lab.command(RUN_ALL)
-    stepper.expect("Sẵn sàng.")
-    stepper.button("Bước tiếp").click()
-    stepper.expect_stop("1a", 1)
+    expect(shown.says).to_contain_text("Sẵn sàng")
+    shown.button("Dòng tiếp").click()
+    shown.expect(1, "batches = ")
     assert lab.errors() == []
 
 
-def test_the_saved_notebook_shows_a_picture(stepper):
-    lab = stepper.lab
+def test_the_saved_notebook_and_the_exported_page(stepper, tmp_path):
+    """On a phone, without a server or a kernel: the picture, and the recorded iteration, which steps."""
+    lab, page = stepper.lab, stepper.page
     lab.reopen()
-    pictures = lab.page.locator(".jp-OutputArea img")
-    expect(pictures).to_have_count(2)
-    for picture in pictures.all():
-        assert picture.get_attribute("alt").startswith("Bảng bước từng dòng, dừng ở 2e")
-        assert picture.bounding_box()["height"] > 300  # beside the file browser
-    expect(lab.page.locator(".jupyter-widgets")).to_have_count(0)
+    expect(page.locator(".jp-OutputArea img[width]")).to_have_count(2)
+    expect(page.locator(".jupyter-widgets")).to_have_count(0)
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path)]
+    subprocess.run([*command, str(lab.root / "saved.ipynb")], check=True, capture_output=True)
+    assert (tmp_path / "saved.html").stat().st_size < 2_000_000
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto((tmp_path / "saved.html").as_uri())
+    film = page.locator("details").first
+    expect(page.locator("img[width]").first).to_be_visible()
+    expect(page.locator("em").first).to_contain_text(
+        "Bảng điều khiển từng bước, dừng ở một dòng của update_D"
+    )
+    film.locator("summary").click()
+    expect(film.locator("output")).to_have_text("0 / 22")
+    for _ in range(23):
+        film.locator("button", has_text="Dòng tiếp").click()
+    expect(film.locator("output")).to_have_text("22 / 22")
+    expect(film.locator("[aria-current=step]")).to_contain_text("yield loss_of_D, loss_of_G")
+    film.locator("button", has_text="Lùi một dòng").press("Enter")
+    film.locator("input").press("Home")
+    for _ in range(10):
+        film.locator("input").press("ArrowRight")
+    expect(film.locator("[aria-current=step]")).to_contain_text("optimizer_D.step()")
+    images = film.locator(".gs-side img")
+    assert images.count() == 4 and images.first.evaluate("image => image.naturalWidth") > 100
+    assert film.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
+    page.screenshot(path=tmp_path / "phone.png", full_page=True)
+    assert page.evaluate("document.querySelectorAll('details').length") == 2
+    assert lab.faults == []

@@ -13,7 +13,6 @@ from torch import nn
 
 from ganlib import exercises
 from ganlib.exercises.checking import BLANK
-from ganlib.exercises.nb03_algorithm import toy
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 FOLDED = re.compile(r"<details><summary>Lời giải</summary>\n\n```python\n(.*?)```", re.S)
@@ -29,24 +28,19 @@ MISTAKES = {
     ],
     "kiem_tra_so_batch": [
         ("rest == 0 or drop_last", "drop_last"),
-        ("rest == 0 or drop_last", "rest == 0"),
-        ("or drop_last", "or not drop_last"),
         ("full + 1, rest", "full, m"),
         ("full + 1, rest", "full + 1, m"),
-        ("full, m", "full, rest"),
     ],
     "kiem_tra_ve_byte": [
         (".round()", ""),
         ("round()", "ceil()"),
         (".to(torch.uint8)", ""),
         ("(x * 0.5 + 0.5)", "x"),
-        ("(x * 0.5 + 0.5)", "(x + 1)"),
         ("* 255", "* 256"),
         ("pixels.round()", "pixels.flatten().round()"),
     ],
     "kiem_tra_so_tham_so": [
         "n_G, n_D = 100 * 1200 + 1200**2 + 1200 * 784, 784 * 1200 + 1200**2 + 1200",
-        "n_G, n_D = 2_384_401, 2_503_984",
         "n_G, n_D = 2_503_984, 2_503_984",
         "n_G, n_D = 2503300, 2386384",
         "n_G, n_D = 101 * 1200 + 1201 * 784, 785 * 1200 + 1201",
@@ -54,7 +48,6 @@ MISTAKES = {
     "kiem_tra_nhieu_deu": [
         ("(2 * torch.rand(m, latent_dim) - 1)", "torch.rand(m, latent_dim)"),
         (" * 3**0.5", ""),
-        ("3**0.5", "3"),
         ("(2 * torch.rand(m, latent_dim) - 1) * 3**0.5", "torch.randn(m, latent_dim)"),
         ("(2 * torch.rand(m, latent_dim) - 1) * 3**0.5", "torch.randn(m, latent_dim).sign()"),
         ("torch.rand(m, latent_dim)", "torch.rand(latent_dim).expand(m, latent_dim)"),
@@ -63,29 +56,22 @@ MISTAKES = {
     ],
     "kiem_tra_G_sigmoid": [
         ("nn.Sigmoid()", "nn.Tanh()"),
-        ("nn.Sigmoid()", "nn.ReLU()"),
         ("nn.Sigmoid()", "nn.Softmax(1)"),
-        ("nn.Sigmoid()", "nn.Identity()"),
         ("nn.LeakyReLU(0.2)", "nn.Identity()"),
         ("nn.Unflatten(1, (1, 28, 28))", "nn.Identity()"),
     ],
     "kiem_tra_k": [
         ("range(k)", "range(1)"),
         ("range(k)", "range(k + 1)"),
-        ("for _ in range(k):", "for x in batches:\n        batches = iter([x])"),
         ("x = next(batches)", "x = list(batches)[0]"),
         ("    for _", "    x = next(batches)\n    for _"),
-        ("    for _", "    first = next(batches)\n    for _"),
         ("x = next(batches)", "x = first = next(batches) if _ == 0 else first"),
         ("    z = torch.randn(m, latent_dim)  # bước 4: nhiễu mới\n", ""),
-        ("randn(m, latent_dim)  # bước 1", "ones(m, latent_dim)  # bước 1"),
         ("        step_D(x, z)", "        step_D(x, z)\n        step_G(z)"),
-        ("    for _", "    loss = step_G(torch.randn(m, latent_dim))\n    for _"),
         ("return step_G(z)", "step_G(z)\n    return 0"),
     ],
     "kiem_tra_update_G": [
         ("-cross_entropy(fake_logit, torch.zeros_like(", "cross_entropy(fake_logit, torch.ones_like("),
-        ("-cross_entropy(fake_logit, torch.zeros_like(", "1 + cross_entropy(fake_logit, torch.ones_like("),
         ("-cross_entropy", "cross_entropy"),
         ("    optimizer_G.zero_grad()\n", ""),
         ("    optimizer_G.step()\n", ""),
@@ -110,14 +96,12 @@ MISTAKES = {
         ("logsigmoid(-D(fake))", "logsigmoid(D(fake))"),
         (".mean()", ".sum()"),
         ("    optimizer_D.step()", "    pass"),
-        ("optimizer_D.step()", "optimizer_D.step(), optimizer_D.step()"),
         ("eqn3.detach()", "eqn3"),
         ("return eqn3", "return -eqn3"),
         ("optimizer_D.step()", "optimizer_D.step(), nn.init.zeros_(G[0].bias)"),
     ],
     "kiem_tra_so_buoc_G": [
         ("(k * m)", "m"),
-        ("n_images // (k * m)", "k * n_images // m"),
         ("//", "/"),
         ("n_epochs * per_epoch", "per_epoch"),
         ("n_epochs * per_epoch", "n_epochs * n_images // (k * m)"),
@@ -126,16 +110,12 @@ MISTAKES = {
     "kiem_tra_lam_muot": [
         ("values[0], []", "0.0, []"),
         ("decay * mean + (1 - decay) * value", "(1 - decay) * mean + decay * value"),
-        ("(1 - decay) * value", "value"),
         ("return result", "return result[1:]"),
         ("        result.append(mean)", "        result.append(mean)\n        mean = value"),
-        ("mean = decay * mean + (1 - decay) * value", "mean = (mean + value) / 2"),
     ],
     "kiem_tra_epoch_tot": [
         (" + 1", ""),
-        (" if lowest else scores.argmax()", ""),
         ("if lowest else scores", "if not lowest else scores"),
-        ("nan=never", "nan=0.0"),
         ("scores.nan_to_num(nan=never)", "scores"),
         ("scores.nan_to_num(nan=never)", "scores[~scores.isnan()]"),
     ],
@@ -143,7 +123,6 @@ MISTAKES = {
         ("first - 1].float(), images[last - 1].float()", "first].float(), images[last].float()"),
         ("(after - before)", "(images[last - 1] - images[first - 1]).float()"),
         (".abs()", ""),
-        ("argmax", "argmin"),
         (
             "(after - before).abs().mean((1, 2))",
             "images[first - 1 : last].float().diff(dim=0).abs().mean((0, 2, 3))",
@@ -152,8 +131,6 @@ MISTAKES = {
     "kiem_tra_p_g": [
         ("(1 - D) / D", "D / (1 - D)"),
         ("p_data * (1 - D) / D", "p_data / D"),
-        ("p_data * (1 - D) / D", "(1 - D) / D"),
-        ("(1 - D) / D", "(1 - D)"),
         ("p_data * (1 - D) / D", "p_data - D"),
         ("p_data * (1 - D) / D", "(p_data * (1 - D) / D).sum()"),
         ("(1 - D) / D", "((1 - D) / D) ** 2"),
@@ -162,8 +139,6 @@ MISTAKES = {
         ("1 / (1 + times)", "times / (1 + times)"),
         ("1 / (1 + times)", "1 / times"),
         ("1 / (1 + times)", "1 / 2"),
-        ("1 / (1 + times)", "1 / (1 + times**2)"),
-        ("1 / (1 + times)", "1 + times"),
     ],
     "kiem_tra_JSD": [
         ("(p + q) / 2", "p + q"),
@@ -172,23 +147,19 @@ MISTAKES = {
         ("(kl_p + kl_q) / 2", "kl_p"),
         (".log()", ".log2()"),
         ("mix = (p + q) / 2", "mix = (p * q).sqrt() + 1e-9"),
-        ("(p + q) / 2", "torch.ones_like(p) / len(p)"),
     ],
     "kiem_tra_doi_thang": [
         ("+ d * math.log(2)", "- d * math.log(2)"),
         ("+ d * math.log(2)", "+ d"),
         ("+ d * math.log(2)", "+ 543.4"),
         ("+ d * math.log(2)", "+ math.log(2)"),
-        ("score + d * math.log(2)", "(score + 1) / 2"),
     ],
     "kiem_tra_KL": [
         ("torch.where(q > 0, q * (q / r).log(), 0)", "(q * (q / r).log())"),
         ("q * (q / r)", "r * (r / q)"),
         ("(q / r)", "(r / q)"),
         (".log()", ".log2()"),
-        ("q * (q / r).log()", "(q / r).log()"),
         ("q * (q / r).log(), 0)", "(q + 0.01) * ((q + 0.01) / (r + 0.01)).log(), 0)"),
-        ("r).log(), 0)", "r).log(), 1)"),
     ],
     "kiem_tra_parzen": [
         ('    windows.fill_diagonal_(-float("inf"))', "    pass"),
@@ -197,26 +168,18 @@ MISTAKES = {
         (" - math.log(m - 1)", ""),
         (" ** 2\n", "\n"),
         ("(2 * sigma**2)", "sigma**2"),
-        (" - d * ", " - "),
         ("windows.logsumexp(1) - math.log(m - 1)", "(windows.exp().sum(1) / (m - 1)).log()"),
         ("logsumexp(1) - math.log(m - 1)", "logsumexp((0, 1)) - math.log(m - 1)"),
     ],
 }
 CHECKS = pytest.mark.parametrize("name", MISTAKES)
-WRONG = [(name, wrong) for name, mistakes in MISTAKES.items() for wrong in mistakes]
 ODD = [None, ..., "x", [], object(), float("nan"), torch.ones(2), nn.Linear(2, 2)]
-
-
-@pytest.fixture(scope="module")
-def exercise():
-    """A function: the name of a check -> the cell to fill in, and the solution folded up behind it."""
-    found = {}
-    for path in FOLDER.glob("*.ipynb"):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        for cell, after in zip(cells, cells[1:], strict=False):
-            if call := re.search(r"^(kiem_tra_\w+)\(", "".join(cell["source"]), re.M):
-                found[call[1]] = cell, FOLDED.search("".join(after["source"]))[1]
-    return found.get
+EXERCISES = {}  # check -> (the cell to fill in, the solution folded up behind it)
+for path in FOLDER.glob("*.ipynb"):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for cell, after in zip(cells, cells[1:], strict=False):
+        if call := re.search(r"^(kiem_tra_\w+)\(", "".join(cell["source"]), re.M):
+            EXERCISES[call[1]] = cell, FOLDED.search("".join(after["source"]))[1]
 
 
 @pytest.fixture
@@ -234,11 +197,11 @@ def said(capsys):
 
 
 @pytest.fixture
-def hand_in(exercise, said, monkeypatch):
+def hand_in(said, monkeypatch):
     """A function: the verdict on an answer, whichever the seed of the check, and its words."""
 
     def try_it(name, answer):
-        call = ast.parse("".join(exercise(name)[0]["source"])).body[-1].value
+        call = ast.parse("".join(EXERCISES[name][0]["source"])).body[-1].value
         names = {"torch": torch, "nn": nn, "math": math, "m": 100, "latent_dim": 100}
         names["cross_entropy"] = nn.functional.binary_cross_entropy_with_logits
         exec(compile(answer, "the answer", "exec"), names)
@@ -254,8 +217,8 @@ def hand_in(exercise, said, monkeypatch):
 
 
 @CHECKS
-def test_the_printed_solution_is_right(name, exercise, hand_in):
-    assert hand_in(name, exercise(name)[1]) == (True, "Đúng rồi!\n")
+def test_the_printed_solution_is_right(name, hand_in):
+    assert hand_in(name, EXERCISES[name][1]) == (True, "Đúng rồi!\n")
 
 
 def secrets(cell, answer):
@@ -270,9 +233,9 @@ def secrets(cell, answer):
     return {word for word in words if len(word) > 3} - set(re.findall(r"\w+", "".join(cell["source"])))
 
 
-@pytest.mark.parametrize("name, wrong", WRONG)
-def test_a_mistake_is_refused_with_a_hint_that_keeps_the_answer_to_itself(name, wrong, exercise, hand_in):
-    cell, answer = exercise(name)
+@pytest.mark.parametrize("name, wrong", [(name, wrong) for name in MISTAKES for wrong in MISTAKES[name]])
+def test_a_mistake_is_refused_with_a_hint_that_keeps_the_answer_to_itself(name, wrong, hand_in):
+    cell, answer = EXERCISES[name]
     if isinstance(wrong, tuple):
         assert wrong[0] in answer
         wrong = answer.replace(*wrong)
@@ -283,8 +246,8 @@ def test_a_mistake_is_refused_with_a_hint_that_keeps_the_answer_to_itself(name, 
 
 
 @CHECKS
-def test_an_empty_cell_runs_and_the_notebook_shows_it_empty(name, exercise, said):
-    cell, _ = exercise(name)
+def test_an_empty_cell_runs_and_the_notebook_shows_it_empty(name, said):
+    cell, _ = EXERCISES[name]
     _, words = said(lambda: exec("".join(cell["source"]), {}))
     assert words == BLANK + "\n"
     assert ["".join(output["text"]) for output in cell["outputs"]] == [words]
@@ -311,9 +274,3 @@ def test_whatever_is_handed_in_a_check_never_raises(name, said):
 def test_every_check_of_the_package_is_proven_against_three_mistakes():
     assert {name for name in vars(exercises) if name.startswith("kiem_tra_")} == set(MISTAKES)
     assert all(len(mistakes) >= 3 for mistakes in MISTAKES.values())
-
-
-def test_the_networks_of_the_checks_answer_to_their_input():
-    G, D, z, x = toy()
-    assert G(z).std(0).min() > 0.01 and D(x).std() > 0.01 and D(G(z)).std() > 0.01
-    assert torch.sigmoid(D(G(z))).mean() < 0.3  # where D rejects, the two losses of G differ

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.amp import autocast_mode
 
 from ganlib import algorithm, fast, record, state, training
 from ganlib.data import Images
@@ -25,7 +26,7 @@ from ganlib.training import start, steps, train
 
 TESTS = Path(__file__).resolve().parent
 SMALL = {"device": "cpu", "hidden_G": (16, 32), "hidden_D": (32, 16), "m": 10}
-CORE = {module.__file__ for module in (algorithm, fast, state, training)}
+CORE = {module.__file__ for module in (algorithm, fast, state, training, autocast_mode)}
 ALONE = os.environ | {"GANLIB_OFFLINE": "1", "PYTHONPATH": str(TESTS.parent), "OMP_NUM_THREADS": "1"}
 
 
@@ -166,17 +167,17 @@ def stop_before_line(number, work):
 @pytest.mark.filterwarnings("ignore:Đã dừng theo yêu cầu")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stopped_at_any_line_a_run_goes_on_as_if_it_had_not_been(precision):
-    """Each line of both updates, and of all that stands around them in an epoch."""
+    """Each line of both updates, and of all that stands around them in an epoch, torch's autocast too."""
     few, tiny = images(10), SMALL | {"hidden_G": (8,), "hidden_D": (8,)}
     begun = start(precision=precision, **tiny)
     list(train(few, 1, state=begun))
     whole = copy.deepcopy(begun)
-    list(train(few, 2, state=whole))
+    list(train(few, 3, state=whole))
     for number in itertools.count(1):
         run = copy.deepcopy(begun)
         if not stop_before_line(number, lambda run=run: list(train(few, 2, state=run))):
             break
-        list(train(few, 2, state=run))
+        list(train(few, 3, state=run))
         assert same(weights(run), weights(whole)) and torch.equal(run.random[0], whole.random[0])
         assert run.D.training and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
     assert number > 100

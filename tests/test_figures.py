@@ -4,8 +4,6 @@ import base64
 import io
 import itertools
 import math
-import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,12 +15,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image, ImageChops
 
-from ganlib import diagrams, figures, record
-from ganlib.data import ASSETS
+from ganlib import diagrams, figures
 
 IMAGES = Path(__file__).parents[1] / "images"
-GRIDS, LOSS = ["mnist_train.png", "fashion_epoch.png"], ["mnist_loss.png", "fashion_loss.png"]
-NAMES = [*GRIDS, *LOSS, "GAN_structure.png", *(f"eqn{n}.png" for n in range(1, 7))]
+NAMES = ["mnist_train.png", "mnist_loss.png", "fashion_epoch.png", "fashion_loss.png", "GAN_structure.png"]
+NAMES += [f"eqn{n}.png" for n in range(1, 7)]
 RANDOM = np.random.RandomState(0)
 
 
@@ -31,7 +28,7 @@ def pictures(n):
 
 
 def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png) if isinstance(png, bytes) else png).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def texts(figure):
@@ -48,19 +45,13 @@ def words(figure):
     return {text for text, _ in texts(figure)}
 
 
-def assert_white_edge(picture):
+def assert_white_edge(png):
+    picture = pixels(png)
     for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
         assert (edge == 255).all()
 
 
-# --- the committed pictures ---
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("images")
-    diagrams.draw_all(folder)
-    return folder
+# --- the write-up's pictures ---
 
 
 def difference(one, two):
@@ -70,49 +61,36 @@ def difference(one, two):
     return ImageChops.difference(one, two).reduce(20).getextrema()[1]
 
 
-def test_committed_picture_is_what_is_drawn(drawn, tmp_path):
+def test_committed_pictures_are_what_is_drawn(tmp_path):
     if matplotlib.__version_info__ < (3, 11, 2):
         pytest.skip("matplotlib cũ hơn đặt chữ khác đi vài điểm ảnh")
+    diagrams.draw_all(tmp_path / "new")
+    assert {path.name for path in (tmp_path / "new").iterdir()} == set(NAMES)
     for name in NAMES:
-        assert difference(drawn / name, IMAGES / name) < 40, name
+        assert difference(tmp_path / "new" / name, IMAGES / name) < 40, name
     moved = diagrams.gan_structure()
     moved.axes[0].texts[2].set_y(0.3)  # one word
-    figures.save(moved, tmp_path / "moved.png", "một chữ bị dời")
-    assert difference(drawn / "GAN_structure.png", tmp_path / "moved.png") > 50
-
-
-def test_drawing_twice_gives_the_same_bytes(drawn, tmp_path):
-    diagrams.draw_all(tmp_path)
-    kept = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert kept == {name: (drawn / name).read_bytes() for name in NAMES}  # and no half-written file
+    (tmp_path / "moved.png").write_bytes(figures.png(moved))
+    assert difference(IMAGES / "GAN_structure.png", tmp_path / "moved.png") > 50
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_committed_picture_is_opaque_white_edged_small_and_described(name):
+def test_committed_picture_is_opaque_white_edged_and_small(name):
     image = Image.open(IMAGES / name)
-    assert image.info["Description"] and "Creation Time" not in image.info
     assert image.mode == "P" and "transparency" not in image.info  # P: at most 256 colours
-    assert_white_edge(pixels(IMAGES / name))
-    assert (IMAGES / name).stat().st_size < (200_000 if name in GRIDS else 60_000)
+    assert_white_edge((IMAGES / name).read_bytes())
+    assert (IMAGES / name).stat().st_size < 200_000
 
 
-def test_a_row_is_an_epoch_and_a_column_a_noise():
-    values = (torch.arange(25)[:, None] * 9 + torch.arange(36)[None] % 9).to(torch.uint8)
-    images = values[:, :, None, None].expand(25, 36, 28, 28)  # each of one grey: its epoch and its noise
-    figure = diagrams.epochs_grid(images, every=10, columns=3)
-    grid = figure.axes[0].images[0].get_array()
-    assert grid[9::30, 9::30].tolist() == values[9::10, :3].tolist()
-    assert [text for text, _ in texts(figure)] == ["epoch 10", "epoch 20"]
-
-
-def test_the_shipped_run_gives_the_pictures_of_the_write_up():
-    run = record.load(ASSETS / "mnist.safetensors")
-    (grid, grid_alt), (curves, curves_alt) = diagrams.results(run).values()
-    last = grid.axes[0].images[0].get_array()[-30:-2, -30:-2]
-    np.testing.assert_array_equal(last, run.images[99, 11])
-    lines = [line.get_ydata() for line in curves.axes[0].lines if len(line.get_xdata()) == 100]
+def test_results_show_each_tenth_epoch_and_the_losses(make_record):
+    run = make_record(25)
+    (grid, _), (curves, alt) = diagrams.results(run).values()
+    drawn = grid.axes[0].images[0].get_array()
+    np.testing.assert_array_equal(drawn, figures.grid_pixels(run.images[[9, 19], :12], 12))
+    assert {"epoch 10", "epoch 20"} < words(grid)
+    lines = [line.get_ydata() for line in curves.axes[0].lines if len(line.get_xdata()) == 25]
     np.testing.assert_allclose(lines, np.stack([run.loss_D, run.loss_G]))
-    assert "MNIST" in grid_alt and f"{run.loss_D[-1]:.2f}" in curves_alt
+    assert f"{run.loss_D[-1]:.2f}" in alt
 
 
 # --- grids ---
@@ -124,11 +102,10 @@ def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown):
     for i, image in enumerate(images):
         top, left = 2 + i // shown * 30, 2 + i % shown * 30
         expected[top : top + 28, left : left + 28] = image
-    np.testing.assert_array_equal(figures.grid_pixels(images, columns), expected)
+    drawn = figures.image_grid(images, columns).axes[0].images[0].get_array()
+    np.testing.assert_array_equal(drawn, expected)
     enlarged = pixels(figures.grid_png(images, columns, scale=3))
     np.testing.assert_array_equal(enlarged, expected.repeat(3, 0).repeat(3, 1)[..., None].repeat(3, 2))
-    by_rows = figures.image_grid(images, rows=math.ceil(n / shown))
-    np.testing.assert_array_equal(by_rows.axes[0].images[0].get_array(), expected)
 
 
 def test_floats_map_to_the_same_pixels_as_bytes():
@@ -141,12 +118,10 @@ def test_floats_map_to_the_same_pixels_as_bytes():
 WRONG = [
     (np.zeros((0, 28, 28), np.uint8), {}, "ít nhất một ảnh"),
     (np.zeros((2, 784)), {}, "ít nhất một ảnh"),
-    (np.linspace(0, 255, 784).reshape(1, 28, 28), {}, r"\[-1, 1\]; đã nhận torch.float64, từ 0 đến 255"),
+    (np.linspace(0, 255, 784).reshape(1, 28, 28), {}, r"\[-1, 1\], hoặc uint8; đã nhận \(0.0, 255.0\)"),
     (np.full((1, 28, 28), np.nan), {}, r"\[-1, 1\]"),
-    (np.zeros((1, 28, 28), np.int64), {}, r"\[-1, 1\]; đã nhận torch.int64"),
     (pictures(2), {"captions": ["một"]}, "captions phải là dãy 2"),
     (pictures(2), {"rows": ["một", "hai"]}, "rows phải là dãy 1"),
-    (pictures(2), {"columns": 0}, "Số cột phải là"),
 ]
 
 
@@ -166,21 +141,19 @@ def bars():
     return figure
 
 
-def two_lines(log):
+def two_lines(log=False):
     lines = [("một", [1, 2, 3], [[1, 2, 4], [3, 4, 8]], "k", "-"), ("hai", [1, 3], [5, 500], "b", "o")]
     return figures.curves(lines, "bước", "y", [(2, "mức")], ylim=(0.9, 40), log=log)  # 500 lies outside
 
 
-def grid(n, title="Ảnh giả của nhiễu cố định", **options):
-    return figures.image_grid(pictures(n), title=title, **options)
+def grid(n, **options):
+    return figures.image_grid(pictures(n), title="Ảnh giả của nhiễu cố định", **options)
 
 
 LOSSES = {
-    "settled": ([1.2] * 100, [0.99] * 100, [0.58] * 100, [0.42] * 100),
     "equilibrium": ([2 * math.log(2)] * 9, [math.log(2)] * 9, [0.5] * 9, [0.5] * 9),
     "D has won": ([1.0, 0.3, 0.0], [2.0, 5.0, 40.0], [0.9, 1.0, 1.0], [0.1, 0.0, 0.0]),
     "first epoch": ([1.1], [0.9], [0.6], [0.4]),
-    "all at once": ([0.69] * 4, [0.7] * 4, [1.0] * 4, [1.0] * 4),
 }
 FIGURES = {
     "structure": diagrams.gan_structure,
@@ -188,13 +161,10 @@ FIGURES = {
     "captions": lambda: grid(36, captions=[f"{i / 36:.2f}" for i in range(36)]),
     "rows": lambda: grid(100, columns=10, rows=[f"epoch {i}" for i in range(10)]),
     "bars": bars,
-    "curves": lambda: two_lines(log=False),
+    "curves": two_lines,
     "curves, log": lambda: two_lines(log=True),
 }
-FIGURES |= {f"{name}, 1": lambda v=values: figures.loss_curves(*v[:2]) for name, values in LOSSES.items()}
-FIGURES |= {
-    f"{name}, 2": lambda v=values: figures.loss_curves(*v, 100, "A") for name, values in LOSSES.items()
-}
+FIGURES |= {name: lambda v=values: figures.loss_curves(*v, 100, "A") for name, values in LOSSES.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -203,14 +173,14 @@ def test_no_text_is_cut_or_lies_on_another(name):
     for (one, a), (two, b) in itertools.combinations(texts(figure), 2):
         apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
         assert apart, f"{one!r} and {two!r} overlap"
-    assert_white_edge(pixels(figures.png(figure)))
+    assert_white_edge(figures.png(figure))
 
 
-def test_everything_is_written_where_it_was_asked_for():
+def test_everything_is_written_that_was_asked_for():
     captions, rows = list("abcd"), ["trên", "dưới"]
-    assert words(grid(4, "tên", columns=2, captions=captions, rows=rows)) == {"tên", *captions, *rows}
+    assert words(grid(4, columns=2, captions=captions, rows=rows)) > {*captions, *rows}
     assert words(bars()) >= {"một", "hai", "x", "y", "×½", "4.00"}
-    assert words(two_lines(log=False)) >= {"một", "hai", "mức", "bước", "y"}
+    assert words(two_lines()) >= {"một", "hai", "mức", "bước", "y"}
 
 
 def test_loss_curves_show_the_losses_their_levels_and_colours():
@@ -218,7 +188,7 @@ def test_loss_curves_show_the_losses_their_levels_and_colours():
     figure = figures.loss_curves(*values, total=10)
     ends = {"loss_D = 1.10", "loss_G = 1.00", "D(x) = 0.58", "D(G(z)) = 0.42"}
     levels = {"2 log 2 ≈ 1.386": 2 * math.log(2), "log 2 ≈ 0.693": math.log(2), "1/2": 0.5}
-    assert words(figure) >= ends | set(levels) | {"epoch", "loss", "câu trả lời của D"}
+    assert words(figure) >= ends | set(levels)
     lines = [line for ax in figure.axes for line in ax.lines]
     curves = [line for line in lines if list(line.get_xdata()) == [1, 2, 3]]
     assert [tuple(line.get_ydata()) for line in curves] == [tuple(curve) for curve in values]
@@ -231,13 +201,13 @@ def test_loss_curves_show_the_losses_their_levels_and_colours():
 
 
 def test_wrong_curves():
-    for bad in (([], []), ([1.0], [1.0, 2.0]), ([1.0], [1.0], [0.5], []), ([1.0], [math.nan])):
+    for bad in (([1.0], [1.0, 2.0]), ([1.0], [math.nan])):
         with pytest.raises(ValueError, match="phải là dãy 1 số, không có NaN"):
             figures.loss_curves(*bad)
 
 
 def test_several_runs_are_their_mean_in_a_band():
-    ax = two_lines(log=False).axes[0]
+    ax = two_lines().axes[0]
     assert list(ax.lines[0].get_ydata()) == [2, 3, 6]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (1, 8)
@@ -246,55 +216,17 @@ def test_several_runs_are_their_mean_in_a_band():
 # --- to the screen ---
 
 
-@pytest.fixture
-def places(monkeypatch):
-    """(display, handle of the first output, handle of the second): what the notebook gets."""
-    handles = [Mock(), Mock()]
-    monkeypatch.setattr("IPython.display.display", display := Mock(side_effect=handles))
-    return display, *handles
-
-
-@pytest.mark.parametrize("as_bytes", [False, True])
-def test_show_carries_the_picture_its_width_and_its_alt_text(places, as_bytes):
+def test_a_live_picture_and_its_line_stand_there_once_with_alt_text(monkeypatch):
+    handles = picture, line = Mock(), Mock()
+    monkeypatch.setattr(figures, "display", display := Mock(side_effect=handles))
     alt = "Lưới 4 ảnh *giả* & thật, D(x) < 1/2, loss_D: $1"
-    picture = figures.grid_png(pictures(4)) if as_bytes else figures.image_grid(pictures(4))
-    figures.show(picture, alt, caption="100 epoch")
-    first, second = places[0].call_args_list
-    assert list(first.args[0])[0] == "image/png" and first.args[0]["text/plain"] == alt
-    wide = Image.open(io.BytesIO(base64.b64decode(first.args[0]["image/png"]))).width
-    shown = {"alt": alt, "width": wide if as_bytes else round(wide / 1.6)}
-    assert first.kwargs["raw"] and first.kwargs["metadata"] == {"image/png": shown}
-    line = r"*Lưới 4 ảnh \*giả\* & thật, D(x) \< 1/2, loss\_D: \$1* 100 epoch"
-    assert second.kwargs["raw"] and second.args == ({"text/markdown": line},)
-
-
-def test_a_live_picture_and_its_line_are_replaced_in_their_places(places):
-    display, picture, line = places
-    live, (one, two) = figures.Live(), (figures.grid_png(pictures(1)) for _ in range(2))
-    live.show(one, "ảnh")
-    live.show(two, "ảnh", width=300, caption="epoch 2")
-    assert display.call_count == 2
+    live, drawn = figures.Live(), figures.image_grid(pictures(4))
+    live.show(figures.image_grid(pictures(1)), "ảnh cũ")
+    live.show(drawn, alt, caption="100 epoch")
+    assert ["image/png" in call.args[0] for call in display.call_args_list] == [True, False]
     (bundle,), options = picture.update.call_args
-    assert base64.b64decode(bundle["image/png"]) == two and options["raw"]
-    assert options["metadata"] == {"image/png": {"alt": "ảnh", "width": 300}}
-    line.update.assert_called_once_with({"text/markdown": "*ảnh* epoch 2"}, raw=True)
-
-
-@pytest.mark.parametrize("alt", ["", "  ", None])
-def test_show_insists_on_alt_text(places, alt):
-    with pytest.raises(ValueError, match="alt"):
-        figures.show(figures.grid_png(pictures(1)), alt)
-    assert not places[0].called
-
-
-def test_figures_leave_pyplot_alone():
-    code = (
-        "import sys; from matplotlib import rcParams\n"
-        "settings = lambda: {key: rcParams[key] for key in rcParams if key != 'backend'}\n"
-        "before = settings()\n"
-        "from ganlib import diagrams, figures\n"
-        "figures.png(figures.loss_curves([1.0], [1.0])); figures.png(diagrams.equation(3))\n"
-        "assert 'matplotlib.pyplot' not in sys.modules\n"
-        "assert settings() == before\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert base64.b64decode(bundle["image/png"]) == figures.png(drawn) and bundle["text/plain"] == alt
+    width = round(pixels(figures.png(drawn)).shape[1] / 1.6)
+    assert options == {"raw": True, "metadata": {"image/png": {"alt": alt, "width": width}}}
+    ((below,), _) = line.update.call_args
+    assert below["text/markdown"] == r"*Lưới 4 ảnh \*giả\* & thật, D(x) \< 1/2, loss\_D: \$1* 100 epoch"

@@ -1,35 +1,30 @@
 """python -m ganlib: a tiny run from start to score, going on with one, and what it says to wrong words."""
 
-import numpy as np
 import pytest
 
-from ganlib import data, record, training
+from ganlib import record, training
 from ganlib.__main__ import main
 
 TINY = "--first 60 --m 20 --hidden-G 8 --hidden-D 8 --precision fp32 --device cpu --score-every 0".split()
 
 
 @pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
-    """The current folder, where the shipped sample is the only data at hand."""
-    monkeypatch.delenv("GANLIB_DATA", raising=False)
-    monkeypatch.setattr(data, "cache_folder", lambda: tmp_path / "cache")
+def empty_folder(sample_only, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_train_then_score(tmp_path, capsys):
+def test_train_then_score(capsys):
     words = ["--epochs", "3", "--seed", "3", "--average", "0.9", *TINY, "--score-every", "2"]
     assert main(["train", "mnist", *words]) == 0
     said = capsys.readouterr().out
-    assert "epoch 3/3" in said and "Chỉ học 60 ảnh" in said and "Đã ghi mnist.safetensors" in said
+    assert "epoch 3/3" in said and "Đã ghi mnist.safetensors" in said
     kept = record.load("mnist.safetensors")
-    assert kept.epochs == 3 and kept.settings["seed"] == 3 and kept.settings["hidden_G"] == (8,)
+    assert (kept.epochs, kept.count) == (3, 60)
+    assert kept.settings["seed"] == 3 and kept.settings["hidden_G"] == (8,)
     assert kept.scores["plain_kl"].isfinite().tolist() == [False, True, True]  # each second, and the last
-    assert main(["score", "mnist.safetensors", "--samples", "samples.npy"]) == 0
+    assert main(["score", "mnist.safetensors"]) == 0
     said = capsys.readouterr().out
     assert f"Fréchet: {kept.scores['frechet'][-1]:.1f}"[:-1] in said and "không so được với bài báo" in said
-    x = np.load("samples.npy")
-    assert x.shape == (10_000, 28, 28) and 0 <= x.min() < x.max() <= 1
 
 
 @pytest.mark.parametrize("name", ["FashionMNIST", "fashion"])
@@ -58,7 +53,6 @@ def test_train_goes_on_where_it_was_stopped(monkeypatch, capsys):
     assert main([*words, "--out", "halved", "--resume"]) == 0
     one, other = record.load("whole"), record.load("halved")
     assert one.loss_G.tolist() == other.loss_G.tolist() and one.images.equal(other.images)
-    assert not record.resume_path("halved").exists()
 
 
 @pytest.mark.parametrize(
@@ -70,14 +64,6 @@ def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins(recipe, settings):
     assert kept["hidden_G"] == (8,) and kept["average"] == settings["average"]
 
 
-def test_a_finished_run_is_not_overwritten(tmp_path, capsys):
-    (tmp_path / "mnist.safetensors").write_bytes(b"precious")
-    assert main(["train", "mnist", "--epochs", "1", *TINY]) == 1
-    said = capsys.readouterr()
-    assert "đã có" in said.err and "Đã ghi" not in said.out
-    assert (tmp_path / "mnist.safetensors").read_bytes() == b"precious"
-
-
 def test_a_loss_that_breaks_is_not_to_be_gone_on_with(capsys):
     assert main(["train", "mnist", "--epochs", "3", *TINY, "--lr-D", "1e38", "--lr-G", "1e38"]) == 1
     said = capsys.readouterr().err
@@ -86,21 +72,11 @@ def test_a_loss_that_breaks_is_not_to_be_gone_on_with(capsys):
 
 @pytest.mark.parametrize("words", [[], ["train"], ["score"], ["figures"]])
 def test_help_is_vietnamese(words, capsys):
-    with pytest.raises(SystemExit) as end:
+    with pytest.raises(SystemExit):
         main([*words, "--help"])
     said = capsys.readouterr().out
-    assert end.value.code == 0 and "cách dùng" in said
+    assert "cách dùng" in said
     assert not any(english in said for english in ("usage", "options", "arguments", "show this"))
-
-
-@pytest.mark.parametrize(
-    "words",
-    ["", "train", "figures", "train mnist --epochs x", "train mnist --plain --results", "train mnist --q 1"],
-)
-def test_wrong_words_end_with_status_2(words):
-    with pytest.raises(SystemExit) as end:
-        main(words.split())
-    assert end.value.code == 2
 
 
 @pytest.mark.parametrize(
@@ -108,13 +84,8 @@ def test_wrong_words_end_with_status_2(words):
     [
         ("train cifar", "'mnist' hoặc 'fashion'"),
         ("train mnist --epochs 0", "epochs phải là số nguyên từ 1"),
-        ("train mnist --first 0", "--first phải là số nguyên từ 1"),
-        ("train mnist --k 0", "k phải là số nguyên từ 1"),
         ("train mnist --first 50", "k·m = 1·100 = 100 ảnh"),
         ("train mnist --lr-G -1", "lr_G phải là một số dương"),
-        ("train mnist --dropout 1", "dropout phải là"),
-        ("train mnist --loss wgan", "loss phải là"),
-        ("train mnist --hidden-D 0", "hidden phải là|hidden_D phải là"),
         ("train mnist --precision fp16", "precision phải là"),
         ("train mnist --device tpu", "device phải là"),
         ("score nowhere.safetensors", "không có tệp nào"),
@@ -123,5 +94,5 @@ def test_wrong_words_end_with_status_2(words):
 def test_what_cannot_be_done_ends_with_status_1(words, expected, capsys, tmp_path):
     assert main(words.split()) == 1
     said = capsys.readouterr().err
-    assert said.startswith("Lỗi: ") and any(part in said for part in expected.split("|"))
+    assert said.startswith("Lỗi: ") and expected in said
     assert not list(tmp_path.glob("*.safetensors*"))

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import html
 import io
-import math
 import re
 import threading
 
@@ -19,7 +18,7 @@ from ganlib.networks import Generator
 from ganlib.toy import SHAPES
 from ganlib.training import LOSSES_G
 from ganlib.widgets import panel, playground, replay, walk
-from ganlib.widgets.playground import NAMES, NOT_FINITE, Panel, Playground
+from ganlib.widgets.playground import LOSSES, NAMES, Panel, Playground
 from ganlib.widgets.replay import Replay
 from ganlib.widgets.walk import STEPS, Walk
 
@@ -38,14 +37,12 @@ def shown(monkeypatch):
 
 @pytest.fixture
 def film(make_record):
-    film = Replay(make_record(E))
-    film.runner.pause = 0
-    return film
+    return Replay(make_record(E))
 
 
 @pytest.fixture
 def game():
-    game = Panel("ring", width=16)
+    game = Panel()
     game.speed.value = 1
     return game
 
@@ -63,6 +60,10 @@ def pixels(png):
 
 def words(widget):
     return html.unescape(re.sub(r"<[^>]*>", "", widget.value))
+
+
+def machine(shape="ring", width=8, seed=0, k=1, lr_D=1e-3, lr_G=1e-3, loss="non_saturating"):
+    return Playground(shape, width, seed, k=k, lr_D=lr_D, lr_G=lr_G, loss=loss)
 
 
 def weights(machine):
@@ -94,15 +95,8 @@ def once(shown, told, action):
 # --- what they share ---
 
 
-def test_a_runner_steps_until_it_is_told_to_end():
-    seen = []
-    runner = panel.Runner(lambda: seen.append("step") or len(seen) < 3, lambda: seen.append("stopped"))
-    run(runner.start)
-    assert seen == ["step"] * 3 + ["stopped"] and not runner.running
-
-
-def test_a_runner_stopped_and_started_in_one_breath_runs_once():
-    seen = []
+def test_a_runner_stopped_and_started_in_one_breath_runs_once_and_to_its_end():
+    seen, told = [], []
 
     def step():
         seen.append(asyncio.current_task())
@@ -111,9 +105,10 @@ def test_a_runner_stopped_and_started_in_one_breath_runs_once():
             runner.start()
         return len(seen) < 6
 
-    runner = panel.Runner(step, lambda: None)
+    runner = panel.Runner(step, lambda: told.append("stopped"))
     run(runner.start)
     assert len(seen) == 6 and len(set(seen)) == 2
+    assert told == ["stopped"] * 2 and not runner.running
 
 
 def test_a_step_that_fails_ends_the_run():
@@ -127,20 +122,10 @@ def test_the_output_is_a_widget_and_where_none_shows_a_picture_and_a_line(shown)
     button = panel.buttons(print, ("one", "Bấm", "Mẹo", None))["one"]
     panel.show(button, b"PNG", "loss_D *rất* nhỏ.", 300)
     (picture, options), (below, _) = shown
-    assert picture[WIDGET] == {"version_major": 2, "version_minor": 0, "model_id": button.model_id}
+    assert picture[WIDGET]["model_id"] == button.model_id
     assert base64.b64decode(picture["image/png"]) == b"PNG"
     assert options["metadata"]["image/png"] == {"alt": picture["text/plain"], "width": 300}
     assert set(below) == {WIDGET, "text/markdown"} and r"loss\_D \*rất\* nhỏ." in below["text/markdown"]
-
-
-@pytest.mark.parametrize("below", [False, True])
-def test_join_keeps_every_pixel(below):
-    one, two = torch.zeros(1, 28, 28), torch.linspace(-1, 1, 784).view(1, 28, 28)
-    pngs = figures.grid_png(one, scale=1), figures.grid_png(two, scale=3)
-    whole = pixels(panel.join(*pngs, below=below))
-    for part, png in zip(np.split(whole, [32 + 12], axis=0 if below else 1), pngs, strict=True):
-        rows, columns, _ = pixels(png).shape
-        np.testing.assert_array_equal(part[6 : 6 + rows, 6 : 6 + columns], pixels(png))
 
 
 # --- replay ---
@@ -156,9 +141,8 @@ def test_an_epoch_shows_its_images_numbers_and_marker(film, make_record, epoch, 
     answers = f"D(x) = {record.D_x[i]:.2f}, D(G(z)) = {record.D_Gz[i]:.2f}"
     assert words(film.line) == f"Epoch {epoch}/{E}: {losses}, {answers}"
     changed = (pixels(film.picture.value) != pixels(film.curves(other))).any((0, 2)).nonzero()[0]
-    top, _ = film.figure.axes
-    places = sorted(top.transData.transform((e, 0))[0] for e in (epoch, other))  # of the two markers
-    assert [changed.min(), changed.max()] == pytest.approx(places, abs=9)
+    places = sorted(film.figure.axes[0].transData.transform((e, 0))[0] for e in (epoch, other))
+    assert [changed.min(), changed.max()] == pytest.approx(places, abs=3)
 
 
 def play(film):
@@ -170,10 +154,10 @@ def play(film):
     return seen
 
 
-@pytest.mark.parametrize(("start", "epochs"), [(1, range(2, E + 1)), (9, (10, 11, 12)), (E, range(1, E + 1))])
+@pytest.mark.parametrize(("start", "epochs"), [(9, [10, 11, 12]), (E, list(range(1, E + 1)))])
 def test_playing_shows_every_epoch_from_where_it_stands(film, start, epochs):
     film.slider.value = start
-    assert play(film) == list(epochs)
+    assert play(film) == epochs
 
 
 def test_pause_stops_at_once(film):
@@ -192,7 +176,7 @@ def test_replay_where_no_widget_shows(make_record, shown):
     bundle, _ = shown[0]
     assert re.search(f"epoch {E}.*loss_G = {record.loss_G[-1]:.2f}", bundle["text/plain"])
     grid = figures.grid_pixels(record.images[-1])
-    drawn = pixels(base64.b64decode(bundle["image/png"]))[6::4, 6::4, 0][: len(grid), : grid.shape[1]]
+    drawn = pixels(base64.b64decode(bundle["image/png"]))[::4, ::4, 0][:, : grid.shape[1]]
     np.testing.assert_allclose(drawn, grid, atol=2)  # 256 colours, with those of the curves
 
 
@@ -201,65 +185,50 @@ def test_one_epoch_is_a_picture_without_controls(make_record):
     assert "Epoch 1/1" in words(film.line) and film.widget.children[0] is film.line
 
 
-@pytest.mark.parametrize("wrong", ["mnist.safetensors", None, {"images": []}])
-def test_anything_but_a_record_is_refused_with_what_to_do(wrong):
+def test_anything_but_a_record_is_refused_with_what_to_do():
     with pytest.raises(TypeError, match=r"bản ghi .* record\.load"):
-        replay(wrong)
+        replay("mnist.safetensors")
 
 
 # --- playground ---
 
 
 @pytest.mark.parametrize(("k", "loss"), [(1, "non_saturating"), (3, "minimax")])
-def test_an_iteration_is_the_series_own(k, loss):
-    machine, other = Playground(k=k, loss=loss, width=8, seed=3), Playground(k=k, loss=loss, width=8, seed=3)
-    state = other.state
-    machine.step_D()  # counts: the first iteration makes one less
+def test_an_iteration_is_the_series_own_and_so_is_its_randomness(k, loss):
+    before = torch.get_rng_state()
+    ours, other = machine(k=k, loss=loss, seed=3), machine(k=k, loss=loss, seed=3)
+    ours.step_D()  # counts: the first iteration makes one less
     for _ in range(3):
-        machine.iteration()
-        with state.own_randomness():
+        ours.iteration()
+    assert torch.equal(torch.get_rng_state(), before)
+    state = other.state
+    with state.own_randomness():
+        for _ in range(3):
             for _ in range(k):
                 x, z = other.data.sample(256), torch.randn(256, 2)
                 loss_D = update_D(state.D, state.G, x, z, state.optimizer_D)
             loss_G = update_G(state.D, state.G, torch.randn(256, 2), state.optimizer_G, LOSSES_G[loss])
-    assert same(weights(machine), weights(other)) and len(machine.history) == 3
-    assert machine.history[-1] == (loss_D.item(), loss_G.item())
+    assert same(weights(ours), weights(other)) and len(ours.history) == 3
+    assert ours.history[-1] == (loss_D.item(), loss_G.item())
 
 
-def test_its_randomness_is_its_own():
-    before = torch.get_rng_state()
-    one, two = Playground(width=8, seed=1), Playground(width=8, seed=1)
-    one.iteration()
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.rand(7)
-    two.iteration()
-    assert same(weights(one), weights(two))
-
-
-@pytest.mark.parametrize("loss", panel.LOSSES.values())
+@pytest.mark.parametrize("loss", LOSSES_G)
 def test_the_push_is_minus_the_gradient_of_each_points_own_loss(loss):
-    machine = Playground(width=8, loss=loss)
-    points = torch.tensor([[0.3, -0.2], [1.5, 1.0]])
-    for point, push in zip(points, machine.push(points), strict=True):
+    game, points = machine(loss=loss), torch.tensor([[0.3, -0.2], [1.5, 1.0]])
+    for point, push in zip(points, game.push(points), strict=True):
         for axis, step in enumerate(torch.eye(2) * 1e-2):
-            up, down = (LOSSES_G[loss](machine.state.D((point + e)[None])).item() for e in (step, -step))
+            up, down = (LOSSES_G[loss](game.state.D((point + e)[None])).item() for e in (step, -step))
             assert (down - up) / 2e-2 == pytest.approx(float(push[axis]), abs=2e-3)
 
 
-def test_it_learns_the_ring():
-    machine = Panel().machine
+def test_it_learns_the_ring(game):
     for _ in range(1000):
-        machine.iteration()
-    assert re.search("Vòng lặp 1000. .* Độ phủ: [678]/8 mode", machine.words())
-
-
-def test_an_unknown_shape_is_refused():
-    with pytest.raises(ValueError, match="shape phải là một trong 'ring'.*'vòng'"):
-        playground("vòng")
+        game.machine.iteration()
+    assert re.search("Vòng lặp 1000. .* Độ phủ: [678]/8 mode", game.machine.words())
 
 
 def test_every_choice_is_known():
-    assert set(NAMES.values()) == set(SHAPES) and set(panel.LOSSES.values()) == set(LOSSES_G)
+    assert set(NAMES.values()) == set(SHAPES) and set(LOSSES.values()) == set(LOSSES_G)
 
 
 def test_buttons(game):
@@ -278,24 +247,21 @@ def test_buttons(game):
 
 
 def test_some_choices_act_at_once_others_begin_anew(game):
-    game.buttons["one"].click()
-    machine = game.machine
-    game.now["k"].value, game.now["loss"].value = 4, "minimax"
-    game.now["lr_D"].value, game.now["lr_G"].value = 1e-2, 1e-4
-    assert game.machine is machine and (machine.k, machine.loss) == (4, "minimax")
-    rates = [one.param_groups[0]["lr"] for one in (machine.state.optimizer_D, machine.state.optimizer_G)]
+    before = game.machine
+    for name, value in {"k": 4, "loss": "minimax", "lr_D": 1e-2, "lr_G": 1e-4}.items():
+        game.now[name].value = value
+    assert game.machine is before and before.k == 4 and before.loss is LOSSES_G["minimax"]
+    rates = [one.param_groups[0]["lr"] for one in (before.state.optimizer_D, before.state.optimizer_G)]
     assert rates == pytest.approx([1e-2, 1e-4])
     for name, value in {"shape": "grid", "width": 8, "seed": 7}.items():
         game.buttons["one"].click()
         game.anew[name].value = value
         assert "Vòng lặp 0." in words(game.line)
     assert "/25 mode" in words(game.line) and game.machine.k == 4
-    assert same(weights(game.machine), weights(Playground("grid", 8, 7)))
+    assert same(weights(game.machine), weights(machine("grid", 8, 7)))
 
 
-@pytest.mark.parametrize(
-    ("name", "iterations"), [("run", 3), ("D", 3), ("G", 4), ("one", 4), ("restart", 0), ("seed", 0)]
-)
+@pytest.mark.parametrize(("name", "iterations"), [("run", 3), ("D", 3), ("one", 4), ("seed", 0)])
 def test_it_runs_until_any_click_or_a_new_beginning(game, name, iterations):
     told = []
     game.line.observe(lambda change: told.append(words(game.line)), "value")
@@ -309,15 +275,6 @@ def test_it_runs_until_any_click_or_a_new_beginning(game, name, iterations):
     assert not game.runner.running and game.buttons["run"].description == "Chạy"
 
 
-def test_a_rate_that_blows_up_ends_the_run(game):
-    for network in (game.machine.state.D, game.machine.state.G):
-        network[0].weight.data.fill_(math.nan)
-    run(game.buttons["run"].click)
-    assert words(game.line) == NOT_FINITE and not game.runner.running
-    game.buttons["restart"].click()
-    assert "Vòng lặp 0." in words(game.line)
-
-
 def test_clicks_from_other_threads_wait_for_their_turn(game):
     threads = [threading.Thread(target=game.buttons["one"].click) for _ in range(8)]
     for thread in threads:
@@ -328,29 +285,25 @@ def test_clicks_from_other_threads_wait_for_their_turn(game):
 
 
 def test_playground_where_no_widget_shows(shown):
-    playground("squares", width=8)
+    playground()
     bundle, _ = shown[0]
-    assert re.search("Sân chơi sau 300 vòng lặp.*/2 mode", bundle["text/plain"])
-    assert pixels(base64.b64decode(bundle["image/png"])).shape == (395, 1080, 3)
+    assert re.search("Sân chơi sau 300 vòng lặp.*/8 mode", bundle["text/plain"])
+    assert pixels(base64.b64decode(bundle["image/png"])).shape[1] > 1080
 
 
 # --- walk ---
 
 
-@pytest.mark.parametrize(
-    "choices", [(0, 3, "thẳng", 0.0), (2, 1, "thẳng", 0.35), (2, 1, "bậc thang", 0.35), (1, 1, "thẳng", 1.0)]
-)
+@pytest.mark.parametrize("choices", [(0, 3, "thẳng", 0.0), (2, 1, "bậc thang", 0.35), (1, 1, "thẳng", 1.0)])
 def test_every_choice_is_drawn(images, choices):
     G, z, names = images
     way = Walk(G, z, names, PATHS)
     way.start.value, way.end.value, way.path.value, way.t.value = start, end, path, t = choices
-    here, *points = [
-        PATHS[path](z[[start]], z[[end]], s) for s in (t, *(i / STEPS for i in range(STEPS + 1)))
-    ]
+    steps = t, *(i / STEPS for i in range(STEPS + 1))
+    here, *points = (PATHS[path](z[[start]], z[[end]], s) for s in steps)
     with torch.no_grad():
-        image, strip = figures.grid_pixels(G(here)), figures.grid_pixels(G(torch.cat(points)), STEPS + 1)
-    np.testing.assert_array_equal(pixels(way.here.value)[::6, ::6, 0], image)
-    np.testing.assert_array_equal(pixels(way.strip.value)[::4, ::4, 0], strip)
+        assert way.here.value == figures.grid_png(G(here), scale=6)
+        assert way.way.value == figures.grid_png(G(torch.cat(points)), STEPS + 1, scale=4)
     assert words(way.line) == f"t = {t:.2f}, chuẩn của z: {here.norm():.2f}. Cả đường {path}:"
 
 
@@ -358,13 +311,6 @@ def test_walk_where_no_widget_shows(images, shown):
     walk(*images, PATHS)
     bundle, _ = shown[0]
     assert re.search("từ a đến d.*đường thẳng, đường bậc thang", bundle["text/plain"])
-    strips = np.split(pixels(base64.b64decode(bundle["image/png"])), 2)
-    for strip, path in zip(strips, PATHS, strict=True):
-        np.testing.assert_array_equal(
-            strip[6:-6, 6:-6], pixels(Walk(*images, {path: PATHS[path]}).strip.value)
-        )
-
-
-def test_walk_needs_a_name_for_each_z(images):
-    with pytest.raises(ValueError, match="names phải là 4 tên"):
-        walk(*images[:2], ["a", "b"], PATHS)
+    both = pixels(base64.b64decode(bundle["image/png"]))[:-8]  # without the white edge below
+    for strip, path in zip(np.split(both, 2), PATHS, strict=True):
+        np.testing.assert_array_equal(strip, pixels(Walk(*images, {path: PATHS[path]}).way.value)[:-8])

@@ -1,8 +1,6 @@
 """The helpers of every run (epochs, count, expect, report); and that test runs are reduced ones."""
 
 import os
-import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -13,17 +11,10 @@ import ganlib
 
 
 def test_test_runs_are_reduced_in_kernels_too():
-    assert os.environ["GANLIB_OFFLINE"] == "1"
-    assert ganlib.epochs(50) == 1 and ganlib.count(1000, 10) == 10
+    assert os.environ["GANLIB_OFFLINE"] == "1" and ganlib.epochs(50) == 1
     cell = nbformat.v4.new_code_cell("import ganlib\nprint(ganlib.epochs(50))")
     notebook = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), kernel_name="python3").execute()
     assert notebook.cells[0].outputs[0].text == "1\n"
-
-
-@pytest.mark.parametrize("value", ["", " "])
-def test_full_runs(monkeypatch, value):
-    monkeypatch.setenv("GANLIB_EPOCHS", value)
-    assert ganlib.epochs(50) == 50 and ganlib.count(1000, 10) == 1000
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "một"])
@@ -54,8 +45,3 @@ def test_report_seeds_torch_and_names_no_path(capsys):
     out = capsys.readouterr().out
     assert torch.__version__.split("+")[0] in out and "matplotlib" in out and "Seed: 3" in out
     assert "rút gọn: 1 epoch" in out and "/" not in out and "\\" not in out
-
-
-def test_import_is_light():
-    code = "import sys, ganlib; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

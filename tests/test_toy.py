@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 from ganlib import toy
-from ganlib.figures import D_COLOR, G_COLOR, REAL_COLOR, png
+from ganlib.figures import D_COLOR, G_COLOR, REAL_COLOR, png, screen_png
 from ganlib.toy_figures import Scene, answers_at, line_panels, planes
 
 WORLDS = {"gaussian": toy.gaussian, "two_peaks": toy.two_peaks} | toy.SHAPES
@@ -29,26 +29,10 @@ def test_the_density_integrates_to_1_and_the_samples_follow_it(name):
     torch.manual_seed(0)
     samples = world.sample(100_000)
     assert samples.shape == (100_000, d) and samples.dtype == torch.float32
-    for power in (1, 2):
-        moment = (x**power * p[:, None]).sum(0) * size
-        assert torch.allclose((samples**power).mean(0), moment, rtol=0.02, atol=0.02)
-    for low, high in ((-5, 0), (-1, 1), (0.5, 2)):  # and not only in its moments
+    for low, high in ((-5, 0), (-1, 1), (0.5, 2)):
         inside = ((x >= low) & (x < high)).all(1)
         share = ((samples >= low) & (samples < high)).all(1).float().mean()
         assert float(p[inside].sum() * size) == pytest.approx(float(share), abs=0.01)
-
-
-def test_points_of_a_wrong_shape():
-    for wrong in (toy.ring().density, lambda x: toy.coverage(x, toy.ring())):
-        with pytest.raises(ValueError, match=r"\(n, 2\)"):
-            wrong(torch.zeros(5))
-
-
-@pytest.mark.parametrize("name, modes", list(zip(toy.SHAPES, (8, 25, 8, 8, 2), strict=True)))
-def test_real_points_reach_every_mode(name, modes):
-    torch.manual_seed(1)
-    world = toy.SHAPES[name]()
-    assert toy.coverage(world.sample(1000), world) == (modes, modes)
 
 
 def test_coverage_counts_only_points_that_are_near_and_enough_of_them():
@@ -56,26 +40,28 @@ def test_coverage_counts_only_points_that_are_near_and_enough_of_them():
     assert toy.coverage(ring.centres[:1].repeat(100, 1), ring) == (1, 8)
     assert toy.coverage(ring.centres * 1.1, ring) == (8, 8)  # 0.2 away: two spreads
     assert toy.coverage(ring.centres * 1.2, ring) == (0, 8)  # 0.4 away: four
-    assert toy.coverage(torch.full((100, 2), math.nan), ring) == (0, 8)
+    for world in (ring, toy.grid(), toy.squares()):
+        modes = len(world.centres)
+        assert toy.coverage(world.sample(1000), world) == (modes, modes)
     squares = toy.squares()
     assert toy.coverage(torch.tensor([[1.3, 2.1], [-2.1, -1.3]]), squares) == (2, 2)
     assert toy.coverage(torch.tensor([[1.1, 1.7], [0.0, 0.0]]), squares) == (0, 2)
     few = torch.cat([ring.centres[:1].repeat(97, 1), ring.centres[1:2].repeat(3, 1)])
     assert toy.coverage(few, ring) == (1, 8)  # 3 of 100, and a quarter of a fair share is 3.125
     assert toy.coverage(torch.cat([few, ring.centres[1:2]]), ring) == (2, 8)
+    with pytest.raises(ValueError, match=r"\(n, 2\)"):
+        toy.coverage(torch.zeros(5), ring)
 
 
 def test_density_of_G_is_exact_for_a_G_known_by_hand():
     x, middle = toy.edges(-4, 6)
     for a in (0.6, -0.6):  # x = a z + 1 is N(1, a²)
         p_g = toy.density_of_G(lambda z, a=a: a * z + 1, x)
-        assert torch.allclose(
-            p_g, torch.distributions.Normal(1.0, 0.6).log_prob(middle)[:, 0].exp(), atol=2e-3
-        )
-    x, middle = toy.edges(-1, 5, 300)
+        assert torch.allclose(p_g, toy.gaussian(1, 0.6).density(middle), atol=2e-3)
+    x, middle = toy.edges(-4, 4)
     twice = 2 * toy.gaussian(0, 1).density(middle) * (middle[:, 0] > 0)
     assert torch.allclose(toy.density_of_G(torch.abs, x), twice, atol=5e-3)  # two z fall on each x
-    constant = toy.density_of_G(lambda z: 0 * z + 0.503, x)  # all in one bin
+    constant = toy.density_of_G(lambda z: 0 * z + 0.51, x)  # all in one bin
     assert float(constant.sum() * (x[1] - x[0])) == pytest.approx(1, abs=1e-3)
 
 
@@ -99,20 +85,18 @@ def rgb(*names):
     return {tuple(round(255 * part) for part in to_rgb(name)) for name in names}
 
 
-def test_line_panels_show_what_they_are_given():
-    G, D, three = nn.Linear(1, 1), toy.mlp(1, 1), rgb(REAL_COLOR, G_COLOR, D_COLOR)
-    for shown, expected in (("đủ", G, D), 3), (("không G", None, D), 2), (("không D", G, None), 2):
-        drawn = three & colours(png(line_panels([shown], toy.gaussian(1, 0.6))))
-        assert len(drawn) == expected
+def test_line_panels_show_data_G_and_D():
+    drawn = png(line_panels([("a", nn.Linear(1, 1), toy.mlp(1, 1))], toy.gaussian(1, 0.6)))
+    assert rgb(REAL_COLOR, G_COLOR, D_COLOR) <= colours(drawn)
 
 
 def test_planes_ask_D_at_the_right_places():
     to_the_right = lambda x: 9 * x[:, :1]  # noqa: E731, D says real on the right, fake on the left
     points = toy.ring().sample(50)
-    figure = planes([("một", points, to_the_right), *[("hai", None, None)] * 4], points)
-    assert [ax.get_title() for ax in figure.axes] == ["một", *["hai"] * 4]
+    figure = planes([(name, points, to_the_right) for name in "abcde"], points)
+    assert [ax.get_title() for ax in figure.axes] == list("abcde")
     answers = figure.axes[0].images[0].get_array()
-    assert answers[0, 0] < 0.01 and answers[-1, 0] < 0.01 and answers[0, -1] > 0.99 and answers[-1, -1] > 0.99
+    assert (answers[:, 0] < 0.01).all() and (answers[:, -1] > 0.99).all()
     assert answers_at(to_the_right, torch.zeros(3, 2)).tolist() == [0.5] * 3
 
 
@@ -121,13 +105,12 @@ def test_scene_draws_the_playground_as_it_is_now():
     G, D, z = toy.mlp(2, 2), toy.mlp(2, 1), torch.randn(400, 2)
     machine = SimpleNamespace(state=SimpleNamespace(G=G, D=D), history=[(1.4, 0.7)] * 9, push=torch.neg)
     machine.points = lambda: G(z).detach()
-    scene = Scene(toy.ring().sample(100))
-    first = scene.png(machine)
-    assert first == scene.png(machine)  # nothing of an earlier frame is left
-    assert rgb(G_COLOR, D_COLOR, REAL_COLOR) <= colours(first)
-    nn.init.constant_(D[-1].bias, 50.0)  # now all is real to D: the left square changes, and nothing else
-    before, after = (
-        np.asarray(Image.open(io.BytesIO(one))).astype(int) for one in (first, scene.png(machine))
-    )
+    scene, drawn = Scene(toy.ring().sample(100)), []
+    for bias in (0.0, 50.0):  # at last all is real to D: the left square changes, and nothing else
+        nn.init.constant_(D[-1].bias, bias)
+        scene.draw(machine)
+        drawn.append(screen_png(scene.figure))
+    assert rgb(G_COLOR, D_COLOR, REAL_COLOR) <= colours(drawn[0])
+    before, after = (np.asarray(Image.open(io.BytesIO(one))).astype(int) for one in drawn)
     columns = np.flatnonzero(np.abs(before - after).max((0, 2)))
     assert len(columns) > 300 and columns.max() < 360

@@ -229,10 +229,9 @@ def test_answers_are_means_of_D_without_dropout(images):
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(images, settings, words):
+    settings = {"epochs": 1, "device": "cpu"} | SMALL | settings
     with pytest.raises(ValueError, match=words):
-        train(
-            images, **{"epochs": 1, "device": "cpu"} | SMALL | settings
-        )  # the call itself: nothing is iterated
+        train(images, **settings)  # the call itself: nothing is iterated
 
 
 def test_unknown_settings_and_other_images_are_named(images):

@@ -26,12 +26,6 @@ def gradient(value, network):
     return parameters_to_vector(torch.autograd.grad(value, list(network.parameters()), retain_graph=True))
 
 
-def leave_gradients(network):
-    """Gradients of an earlier half, all 1: they add to the next ones unless they are cleared."""
-    for p in network.parameters():
-        p.grad = torch.ones_like(p)
-
-
 def judge(moved, right, leftover, mistakes):
     """Hold how far the weights went (learning rate 1) against the right way and against typical mistakes."""
     need(not close(moved, 0 * right), "Tham số cần học vẫn đứng yên: gradient có về đến nơi không?")
@@ -81,7 +75,8 @@ def kiem_tra_update_G(update_G_minimax):
     logit, theta_d, theta_g = D(G(z)), weights(D), weights(G)
     eqn4 = logsigmoid(-logit).mean()
     down, other = -gradient(eqn4, G), gradient(logsigmoid(logit).mean(), G)
-    leave_gradients(G)
+    for p in G.parameters():  # of an earlier half: they add to the next ones unless they are cleared
+        p.grad = torch.ones_like(p)
     value = update_G_minimax(D, G, z, torch.optim.SGD(G.parameters(), lr=1.0))
     need(torch.equal(weights(D), theta_d), "θ_d đã đổi. Trong nửa vòng của G, ai được phép đi?")
     free = all(p.requires_grad for p in D.parameters())
@@ -100,7 +95,8 @@ def kiem_tra_update_D(update_D_ascent):
     on_real, on_fake = logsigmoid(real).mean(), logsigmoid(-fake).mean()
     ups = [gradient(value, D) for value in (on_real + on_fake, on_real, on_fake)]
     swapped = gradient(logsigmoid(-real).mean() + logsigmoid(fake).mean(), D)
-    leave_gradients(D)
+    for p in D.parameters():  # of an earlier half: they add to the next ones unless they are cleared
+        p.grad = torch.ones_like(p)
     value = update_D_ascent(D, G, x, z, torch.optim.SGD(D.parameters(), lr=1.0, maximize=True))
     need(torch.equal(weights(G), theta_g), "θ_g đã đổi. Trong nửa vòng của D, ai được phép đi?")
     cut = all(p.grad is None for p in G.parameters())

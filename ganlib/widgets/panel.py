@@ -2,20 +2,15 @@
 
 import asyncio
 import base64
-import io
 import threading
-import time
 
 import ipywidgets as widgets
 from IPython.display import display
-from PIL import Image, ImageOps
 
 from ganlib import figures
 
 ALONE = threading.RLock()  # JupyterLab may hand one click to this thread and the next one to another
-LOSSES = {"−log D(G(z))": "non_saturating", "log(1 − D(G(z)))": "minimax"}  # of G, as a menu names them
 HINT = "Chạy ô này trong Jupyter để tự tay điều khiển."
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def show(widget, png, alt, width):
@@ -23,27 +18,15 @@ def show(widget, png, alt, width):
 
     png: bytes; alt: what the picture shows, in one line; width: in pixels.
     """
-    picture = {"image/png": base64.b64encode(png).decode("ascii"), "text/plain": alt}
+    picture = {"image/png": base64.b64encode(png).decode(), "text/plain": alt}
     display(view(widget) | picture, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
     nothing = widgets.Box()  # under a live panel: there the line would speak of a picture that isn't shown
     display(view(nothing) | {"text/markdown": f"*{figures.escape(alt)}* {HINT}"}, raw=True)
 
 
 def view(widget):
-    return {WIDGET: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
-
-
-def join(*pngs, below=False):
-    """The pictures (PNG bytes) as one, on white: side by side, or one below another."""
-    images = [ImageOps.expand(Image.open(io.BytesIO(png)).convert("RGB"), 6, "white") for png in pngs]
-    wide, tall = [image.width for image in images], [image.height for image in images]
-    size = (max(wide), sum(tall)) if below else (sum(wide), max(tall))
-    whole, file, x, y = Image.new("RGB", size, "white"), io.BytesIO(), 0, 0
-    for image in images:
-        whole.paste(image, (x, y))
-        x, y = (x, y + image.height) if below else (x + image.width, y)
-    whole.quantize(256, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
-    return file.getvalue()
+    version = {"version_major": 2, "version_minor": 0}
+    return {"application/vnd.jupyter.widget-view+json": version | {"model_id": widget.model_id}}
 
 
 def line(words):
@@ -67,13 +50,10 @@ def choice(kind, words, width, value, **options):
 
 
 class Runner:
-    """Calls step() again and again until it returns False, or `stop`; clicks come in between. Then stopped().
+    """Calls step() until it returns False, or until `stop`; clicks come in between. Then stopped()."""
 
-    pause: seconds from one step's beginning to the next one's, at least.
-    """
-
-    def __init__(self, step, stopped, pause=0.0):
-        self.step, self.stopped, self.pause, self.task = step, stopped, pause, None
+    def __init__(self, step, stopped):
+        self.step, self.stopped, self.task = step, stopped, None
 
     @property
     def running(self):
@@ -87,15 +67,15 @@ class Runner:
         self.stopped()
 
     async def run(self):
-        me = asyncio.current_task()
-        while True:
-            began, more = time.monotonic(), False
+        me, more = asyncio.current_task(), True
+        while more:
             with ALONE:
                 if self.task is not me:  # stopped, and perhaps started anew
                     return
+                more = False
                 try:
                     more = self.step()
                 finally:  # a step that fails is the last one too
-                    if more is False:
+                    if not more:
                         self.stop()
-            await asyncio.sleep(max(0.001, began + self.pause - time.monotonic()))
+            await asyncio.sleep(0.001)

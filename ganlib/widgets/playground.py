@@ -7,52 +7,50 @@ from collections import deque
 import ipywidgets as widgets
 import torch
 
-from ganlib import check
+from ganlib import figures
 from ganlib.algorithm import update_D, update_G
 from ganlib.toy import SHAPES, coverage, mlp
 from ganlib.toy_figures import Scene
 from ganlib.training import LOSSES_G, start
 from ganlib.widgets import panel
 
-KEPT = 4000  # iterations that the history reaches back
-REAL, FIXED = 300, 1200  # real points that are shown; fixed noise, whose images are shown and counted
-LEARN = 0.04  # seconds of learning between two drawings, at most
+LEARN = 0.06  # seconds of learning between two drawings, at most
 SPEEDS = {"từng vòng": 1, "vừa": 5, "nhanh": 50}  # iterations between two drawings, if LEARN allows
-NAMES = {"vòng tám đốm": "ring", "lưới 25 đốm": "grid", "hai vành trăng": "moons", "đường thẳng": "line",
-         "hai ô vuông xa nhau": "squares"}  # fmt: skip
-NOT_FINITE = "Loss không còn là số hữu hạn: tốc độ học quá lớn. Hãy kéo nhỏ lại, rồi bấm Làm lại."
+NAMES = {"vòng tám đốm": "ring", "lưới 25 đốm": "grid", "hai ô vuông xa nhau": "squares"}
+LOSSES = {"−log D(G(z))": "non_saturating", "log(1 − D(G(z)))": "minimax"}  # of G, as a menu names them
 
 
-def playground(shape="ring", **settings):
-    """Show the panel; shape: a key of toy.SHAPES, settings: those of Playground, both to begin with.
-
-    Where no widget shows: a picture after 300 iterations. Raises ValueError (Vietnamese) on an unknown shape.
-    """
-    machine = Playground(shape, **settings)
+def playground():
+    """Show the panel; where no widget shows: a picture after 300 iterations."""
+    shown = Panel()
     for _ in range(300):
-        machine.iteration()
-    png = Scene(machine.real).png(machine, small=True)
-    panel.show(Panel(shape, **settings).widget, png, f"Sân chơi sau 300 vòng lặp. {machine.words()}", 1080)
+        shown.machine.iteration()
+    shown.draw()
+    png, alt = figures.png(shown.scene.figure), f"Sân chơi sau 300 vòng lặp. {shown.machine.words()}"
+    shown.click(shown.restart)
+    panel.show(shown.widget, png, alt, 1080)
 
 
 class Playground:
-    """Algorithm 1 on a 2-D distribution of ganlib.toy, moved step by step; its random numbers are its own.
+    """Algorithm 1 on a 2-D distribution of ganlib.toy, moved step by step; its random numbers are its own."""
 
-    k and loss may be set, `set_rates` called, at any time.
-    """
-
-    def __init__(self, shape="ring", width=64, seed=0, k=1, lr_D=1e-3, lr_G=1e-3, loss="non_saturating"):
-        check.require(shape in SHAPES, "shape", "một trong " + ", ".join(map(repr, SHAPES)), shape)
-        self.width, self.data, self.k, self.loss = width, SHAPES[shape](), k, loss
+    def __init__(self, shape, width, seed, **choices):
+        self.data = SHAPES[shape]()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            networks = {"G": mlp(2, 2, width), "D": mlp(2, 1, width)}
-        settings = {"seed": seed, "k": k, "m": 256, "lr_D": lr_D, "lr_G": lr_G, "loss": loss, "latent_dim": 2}
-        self.state = start("cpu", "fp32", **networks, **settings, average=0.0)
+            G, D = mlp(2, 2, width), mlp(2, 1, width)
+        self.state = start("cpu", "fp32", G=G, D=D, seed=seed, m=256, latent_dim=2, average=0.0)
         with self.state.own_randomness():
-            self.real, self.z = self.data.sample(REAL), self.state.noise(FIXED)
+            self.real, self.z = self.data.sample(300), self.state.noise(1200)  # shown; and counted
         self.loss_D = self.loss_G = math.nan
-        self.turn, self.history = 0, deque(maxlen=KEPT)  # D's steps since G's last; (loss_D, loss_G)
+        self.turn, self.history = 0, deque(maxlen=4000)  # D's steps since G's last; (loss_D, loss_G)
+        self.choose(**choices)
+
+    def choose(self, k, lr_D, lr_G, loss):
+        """What acts from the next step on."""
+        self.k, self.loss = k, LOSSES_G[loss]
+        self.state.optimizer_D.param_groups[0]["lr"] = lr_D
+        self.state.optimizer_G.param_groups[0]["lr"] = lr_G
 
     def step_D(self):
         """Steps 1 and 2 of Algorithm 1, on fresh points."""
@@ -66,7 +64,7 @@ class Playground:
         """Steps 4 and 5: an iteration is over."""
         s = self.state
         with s.own_randomness():
-            self.loss_G = update_G(s.D, s.G, s.noise(s.settings.m), s.optimizer_G, LOSSES_G[self.loss]).item()
+            self.loss_G = update_G(s.D, s.G, s.noise(s.settings.m), s.optimizer_G, self.loss).item()
         s.iterations, self.turn = s.iterations + 1, 0
         self.history.append((self.loss_D, self.loss_G))
 
@@ -76,29 +74,19 @@ class Playground:
             self.step_D()
         self.step_G()
 
-    def set_rates(self, lr_D, lr_G):
-        for optimizer, lr in ((self.state.optimizer_D, lr_D), (self.state.optimizer_G, lr_G)):
-            optimizer.param_groups[0]["lr"] = lr
-
     @torch.no_grad()
     def points(self):
         """G of the fixed noise, (1200, 2)."""
         return self.state.G(self.z)
 
     def push(self, points):
-        """Where D sends each point (n, 2): minus the gradient of that point's own loss, (n, 2)."""
+        """Where D sends each point (n, 2): minus the gradient of its own loss."""
         x = points.clone().requires_grad_()
-        loss = LOSSES_G[self.loss](self.state.D(x)) * len(x)  # the loss is a mean: each point gets its own
+        loss = self.loss(self.state.D(x)) * len(x)  # the loss is a mean: each point gets its own
         return -torch.autograd.grad(loss, x)[0]
-
-    def finite(self):
-        """False once a loss is NaN or infinite."""
-        return all(map(math.isfinite, self.history[-1])) if self.history else True
 
     def words(self):
         """How it stands, in one line."""
-        if not self.finite():
-            return NOT_FINITE
         losses = f" loss_D = {self.loss_D:.2f}, loss_G = {self.loss_G:.2f}." if self.history else ""
         reached, modes = coverage(self.points(), self.data)
         step = f" D đã đi {self.turn}/{self.k} bước của vòng tiếp theo." if self.turn else ""
@@ -108,10 +96,9 @@ class Playground:
 class Panel:
     """What `playground` shows: its `widget`, over its `machine`."""
 
-    def __init__(self, shape="ring", **settings):
-        begins = Playground(shape, **settings)
-        s, rate = begins.state.settings, {"min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
+    def __init__(self):
         menu, number, slider = widgets.Dropdown, widgets.BoundedIntText, widgets.FloatLogSlider
+        rate = {"min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
         self.runner, self.line = panel.Runner(self.step, self.stopped), widgets.HTML()
         self.picture = widgets.Image(format="png", layout={"width": "1080px"})
         self.buttons = panel.buttons(
@@ -124,15 +111,15 @@ class Panel:
         )
         self.buttons["run"].button_style = "primary"
         self.anew = {  # begins a new run
-            "shape": panel.choice(menu, "dữ liệu", 225, shape, options=NAMES.items()),
-            "width": panel.choice(number, "độ rộng", 115, begins.width, min=1, max=512),
-            "seed": panel.choice(number, "seed", 110, s.seed, min=0, max=10**9),
+            "shape": panel.choice(menu, "dữ liệu", 225, "ring", options=NAMES.items()),
+            "width": panel.choice(number, "độ rộng", 115, 64, min=1, max=512),
+            "seed": panel.choice(number, "seed", 110, 0, min=0, max=10**9),
         }
         self.now = {  # acts from the next step on
-            "k": panel.choice(widgets.IntSlider, "k", 180, s.k, min=1, max=10),
-            "lr_D": panel.choice(slider, "lr_D", 235, s.lr_D, **rate),
-            "lr_G": panel.choice(slider, "lr_G", 235, s.lr_G, **rate),
-            "loss": panel.choice(menu, "loss của G", 235, s.loss, options=panel.LOSSES.items()),
+            "k": panel.choice(widgets.IntSlider, "k", 180, 1, min=1, max=10),
+            "lr_D": panel.choice(slider, "lr_D", 235, 1e-3, **rate),
+            "lr_G": panel.choice(slider, "lr_G", 235, 1e-3, **rate),
+            "loss": panel.choice(menu, "loss của G", 235, "non_saturating", options=LOSSES.items()),
         }
         self.speed = panel.choice(menu, "tốc độ", 150, SPEEDS["nhanh"], options=SPEEDS.items())
         for one in self.anew.values():
@@ -146,10 +133,12 @@ class Panel:
         self.click(self.restart)
 
     def draw(self):
-        self.picture.value, self.line.value = self.scene.png(self.machine), panel.line(self.machine.words())
+        self.scene.draw(self.machine)
+        self.picture.value = figures.screen_png(self.scene.figure)
+        self.line.value = panel.line(self.machine.words())
 
     def click(self, action):
-        """Whatever is pressed, a run ends; pressing the button that began it does no more than that."""
+        """Whatever is pressed, a run ends; the button that began it does no more than that."""
         with panel.ALONE:
             running = self.runner.running
             self.runner.stop()
@@ -168,17 +157,20 @@ class Panel:
             if time.monotonic() > until:
                 break
         self.draw()
-        return self.machine.finite()
+        return True
 
     def stopped(self):
         self.buttons["run"].description, self.buttons["run"].icon = "Chạy", "play"
 
     def changed(self, _change):
         with panel.ALONE:
-            self.machine.k, self.machine.loss = self.now["k"].value, self.now["loss"].value
-            self.machine.set_rates(self.now["lr_D"].value, self.now["lr_G"].value)
+            self.machine.choose(**values(self.now))
             self.draw()
 
     def restart(self):
-        self.machine = Playground(**{name: one.value for name, one in (self.anew | self.now).items()})
+        self.machine = Playground(**values(self.anew | self.now))
         self.scene = Scene(self.machine.real)
+
+
+def values(choices):
+    return {name: one.value for name, one in choices.items()}

@@ -4,14 +4,11 @@ import io
 
 import ipywidgets as widgets
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from ganlib import check, figures
 from ganlib.record import Record
 from ganlib.widgets import panel
-
-FRAME = 0.045  # seconds from one epoch of the film to the next: over 20 a second, where the machine is free
 
 
 def replay(record):
@@ -23,7 +20,9 @@ def replay(record):
     check.instance("record", record, Record, expected)
     shown, E = Replay(record), record.epochs
     what = "36 ảnh mà G vẽ từ 36 vector nhiễu cố định; bên phải là loss và câu trả lời của D qua mọi epoch"
-    png = panel.join(figures.grid_png(record.images[-1], scale=4), shown.curves(E))
+    pngs = figures.grid_png(record.images[-1], scale=4), shown.curves(E)
+    both = np.hstack([Image.open(io.BytesIO(png)).convert("RGB") for png in pngs])
+    png = figures.encode(Image.fromarray(both).quantize(256, dither=Image.Dither.NONE), 9)
     panel.show(shown.widget, png, f"Sau epoch {E}: {what}, cuối cùng {shown.numbers(E)}.", 900)
 
 
@@ -32,14 +31,14 @@ class Replay:
 
     def __init__(self, record):
         E, self.images = record.epochs, record.images
-        self.values = {
-            "loss_D": record.loss_D.tolist(),
-            "loss_G": record.loss_G.tolist(),
-            "D(x)": record.D_x.tolist(),
-            "D(G(z))": record.D_Gz.tolist(),
-        }
-        self.draw_still()
-        self.runner, self.played = panel.Runner(self.step, self.stopped, FRAME), None
+        self.values = {"loss_D": record.loss_D, "loss_G": record.loss_G}
+        self.values |= {"D(x)": record.D_x, "D(G(z))": record.D_Gz}
+        self.figure = figures.loss_curves(*self.values.values())
+        self.bars = [ax.axvline(1, color=figures.INK) for ax in self.figure.axes]  # at the epoch shown
+        self.figure.set_dpi(112)  # 728 pixels tall, as 36 images are, four times enlarged
+        self.figure.draw_without_rendering()  # lays it out: once, for it takes time
+        self.figure.set_layout_engine("none")
+        self.runner, self.played = panel.Runner(self.step, self.stopped), None
         self.button = widgets.Button(tooltip=f"Phát hoặc tạm dừng cuốn phim {E} epoch")
         self.slider = widgets.IntSlider(1, 1, E, description="Epoch", readout=False, layout={"flex": "auto"})
         self.line, self.grid = widgets.HTML(), widgets.Image(layout={"width": "42%"})
@@ -53,35 +52,11 @@ class Replay:
         self.stopped()
         self.draw(1)
 
-    def draw_still(self):
-        """Draw the curves once: over them only a marker moves."""
-        self.figure = figures.loss_curves(*self.values.values())
-        top, below = self.figure.axes
-        for words in top.texts + below.texts:
-            words.set_text(words.get_text().split(" = ")[0])  # the last epoch's value is not the marker's
-        self.bars = [ax.axvline(1, color=figures.INK, animated=True) for ax in (top, below)]
-        colors = figures.D_COLOR, figures.G_COLOR, figures.REAL_COLOR, figures.G_COLOR
-        self.dots = [
-            ax.plot(1, 0, "o", color=color, ms=9, animated=True)[0]
-            for ax, color in zip((top, top, below, below), colors, strict=True)
-        ]
-        self.figure.set_dpi(112)  # 728 pixels tall, as 36 images are, four times enlarged
-        self.screen = FigureCanvasAgg(self.figure)
-        self.screen.draw()
-        self.still = self.screen.copy_from_bbox(self.figure.bbox)
-
     def curves(self, epoch):
         """The curves, that epoch marked on them: PNG bytes."""
-        self.screen.restore_region(self.still)
         for bar in self.bars:
             bar.set_xdata([epoch, epoch])
-        for dot, values in zip(self.dots, self.values.values(), strict=True):
-            dot.set_data([epoch], [values[epoch - 1]])
-        for artist in self.bars + self.dots:
-            artist.axes.draw_artist(artist)
-        image, file = Image.fromarray(np.asarray(self.screen.buffer_rgba())[..., :3]), io.BytesIO()
-        image.save(file, "PNG", compress_level=1)
-        return file.getvalue()
+        return figures.screen_png(self.figure)
 
     def numbers(self, epoch):
         return ", ".join(f"{name} = {values[epoch - 1]:.2f}" for name, values in self.values.items())

@@ -93,9 +93,7 @@ class Panel:
     def __init__(self, data="mnist", update_D=None, update_G=None, **settings):
         s = training.start("cpu", **settings).settings
         self.images, self.settings = load(data), settings
-        check.require(
-            s.k * s.m <= len(self.images), "k·m", f"nhiều nhất {len(self.images)}, số ảnh", s.k * s.m
-        )
+        training.enough(self.images, s)
         given = {"update_D": update_D, "update_G": update_G}
         self.functions = {n: fitting(n, f, s.loss == "minimax") for n, f in given.items()}
         self.functions["iterations"] = algorithm.iterations

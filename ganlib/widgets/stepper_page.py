@@ -159,7 +159,9 @@ def tensors(stop):
     """The variables at hand, as a table."""
     body = "".join(f"<th>{head}</th>" for head in ("tensor", "hình dạng", "giá trị", "đồ thị"))
     for name, held in stop.held.items():
-        values = f"{held.low:.2f} … {held.high:.2f}" if held.shape else f"{held.low:.4g}"
+        if isinstance(held, str):
+            continue
+        values = f"{held.low:.2f}…{held.high:.2f}" if held.shape else f"{held.low:.4g}"
         cells = html.escape(name), "×".join(map(str, held.shape or ())), values, "có" if held.graph else "–"
         cells = "".join(f"<td>{cell}</td>" for cell in cells)
         body += f"<tr{' class=new' * (name in stop.new)}>{cells}</tr>"

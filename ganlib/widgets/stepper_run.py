@@ -59,11 +59,11 @@ class Stop(NamedTuple):
     half: str  # the network whose turn it is: "D" or "G"
     turn: int  # D's step, from 1
     networks: dict  # "D", "G" -> Network
-    held: dict  # the variables at hand: name -> Tensor
+    held: dict  # the variables at hand: name -> Tensor, or the name of another type
     new: list  # names of those that the line made or changed
     before: Answers | None  # when the update began
     now: Answers | None
-    returned: tuple  # from the end of an update on: (Tensor, None, or a word for anything else,)
+    returned: tuple  # from the end of an update on: what it returned, as in `held`
     error: BaseException | None
 
 
@@ -101,11 +101,11 @@ def distance(ours, theirs):
 
 
 def hold(value):
-    """A Tensor; None of what is neither a tensor nor a float."""
+    """A Tensor; of what is neither a tensor nor a float the name of its type."""
     if isinstance(value, torch.Tensor) and value.numel() and not value.is_complex():
         low, high = value.detach().float().aminmax()
         return Tensor(tuple(value.shape), low.item(), high.item(), value.requires_grad)
-    return Tensor(None, value, value, False) if isinstance(value, float) else None
+    return Tensor(None, value, value, False) if isinstance(value, float) else type(value).__name__
 
 
 class Machine:
@@ -137,12 +137,13 @@ class Machine:
         self.turn, self.room = 0, LINES
         try:
             losses = map(hold, watch(lambda: next(self.steps), self.sources, self.look))
-            self.history.append([loss.low if loss else float("nan") for loss in losses])
+            self.history.append([getattr(loss, "low", float("nan")) for loss in losses])
         except (Exception, KeyboardInterrupt) as error:
-            self.over, left = True, place(error, self.sources)
-            if not left:
-                raise
-            self.look(*left, (), error.with_traceback(None))
+            self.over, left, error = True, place(error, self.sources), error.with_traceback(None)
+            if left:
+                self.look(*left, (), error)
+            else:  # what the updates returned was refused
+                self.stops[-1] = self.stops[-1]._replace(error=error)
         while self.stops[0].iteration <= self.stops[-1].iteration - KEPT:
             self.at -= 1
             del self.stops[0]
@@ -155,20 +156,25 @@ class Machine:
         if name == "iterations":
             self.outer = dict(variables)
             half = "G" if self.step_of(line) > "3" or self.half == "G" and line else "D"
-            self.half, self.returned = half, self.returned if half == self.half else ()
+            if half != self.half:
+                self.begin(half)
         elif not line:
-            self.half, self.before, self.returned = name[-1], self.now, ()
+            self.begin(name[-1])
             self.turn += name == "update_D"
-            for network in self.networks.values():
-                network.begin()
         elif ended:
-            self.returned = (ended[0] if ended[0] is None else hold(ended[0]) or type(ended[0]).__name__,)
-        held = {key: one for key, value in variables.items() if (one := hold(value))}
+            self.returned = (hold(ended[0]),)
+        held = {key: hold(value) for key, value in variables.items()}
         was, self.held[name] = self.held.get(name, {}), held
         text = self.sources[name].text(line)
         head = name == "iterations" and text.startswith(("while", "for")) and not self.step_of(line)
         if line and not head:  # the head of a loop that is no step of the write-up is passed
             self.note(name, line, held, [key for key in held if held[key] != was.get(key)], error)
+
+    def begin(self, half):
+        """Of a half, or an update in it: from here on it is asked who has moved, and what returned."""
+        self.half, self.before, self.returned = half, self.now, ()
+        for network in self.networks.values():
+            network.begin()
 
     def note(self, name, line, held, new, error=None):
         networks = {N: network.look() for N, network in self.networks.items()}

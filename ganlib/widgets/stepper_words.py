@@ -53,7 +53,9 @@ def norm(value):
 
 
 def tensor(held):
-    """A Tensor in words."""
+    """A Tensor, or the name of another type, in words."""
+    if isinstance(held, str):
+        return held
     graph = "mang đồ thị" if held.graph else "không mang đồ thị"
     if held.shape:
         return f"{'×'.join(map(str, held.shape))}, từ {held.low:.2f} đến {held.high:.2f}, {graph}"
@@ -65,16 +67,15 @@ def changed(stop):
     nets, was, now = stop.networks.items(), stop.before, stop.now
     for N, net in nets:
         if net.was != net.gradient:
-            yield f"gradient của {THETA[N]}, {norm(net.was)} → {norm(net.gradient)}"
+            yield f"gradient của {THETA[N]}: {norm(net.was)} → {norm(net.gradient)}"
     yield from (f"{THETA[N]} dịch đi {net.step:.3g}" for N, net in nets if net.step)
     if was and any(net.step for _, net in nets):
         if stop.half == "D":
-            yield f"D(x), {was.mean_x:.3f} → {now.mean_x:.3f}"
-        yield f"D(G(z)), {was.mean_Gz:.3f} → {now.mean_Gz:.3f}"
+            yield f"D(x): {was.mean_x:.3f} → {now.mean_x:.3f}"
+        yield f"D(G(z)): {was.mean_Gz:.3f} → {now.mean_Gz:.3f}"
     yield from (f"có `{name}`: {tensor(stop.held[name])}" for name in stop.new)
     if stop.name != "iterations" and stop.returned:
-        (value,) = stop.returned
-        yield f"{stop.name} trả về {tensor(value) if hasattr(value, 'shape') else value}"
+        yield f"{stop.name} trả về {tensor(*stop.returned).removesuffix('Type')}"
 
 
 def unchanged(stop):
@@ -93,7 +94,7 @@ def unchanged(stop):
 def is_cut(stop, name, held):
     """Whether it looks like generated images that are cut off from G."""
     real = stop.held.get("x")
-    return name != "x" and real is not None and held.shape == real.shape and not held.graph
+    return name != "x" and real and getattr(held, "shape", ()) == real.shape and not held.graph
 
 
 def troubles(stop, text):
@@ -120,8 +121,10 @@ def troubles(stop, text):
             yield f"Bộ tối ưu đã bước mà {θ} không dịch đi: {why}."
     if stop.returned:
         (value,) = stop.returned
-        if value is None:
+        if value == "NoneType":
             yield f"{update} không trả về gì (None): thiếu return loss.detach()?"
+        elif getattr(value, "shape", None) is None:
+            yield f"{update} trả về {tensor(value)}, không phải tensor: hãy return loss.detach()."
         if getattr(value, "graph", False):
             yield "loss trả về còn mang đồ thị tính toán, giữ nó trong bộ nhớ: hãy return loss.detach()."
         if not mine.moved:

@@ -3,7 +3,7 @@
 import ipywidgets as widgets
 import torch
 
-from ganlib import check, figures
+from ganlib import figures
 from ganlib.widgets import panel
 
 STEPS = 10  # of the strip, and of the slider from t = 0 to t = 1
@@ -14,14 +14,11 @@ def walk(G, z, names, paths):
 
     z: (n, latent_dim); names: one of each. paths: name -> function (a, b, t) -> noise, of a and b
     (1, latent_dim) and t from 0 to 1. Where no widget shows: a picture of the whole way along each path.
-    Raises ValueError (Vietnamese) where z and names differ in length.
     """
-    check.require(len(z) == len(names), "names", f"{len(z)} tên, mỗi vector nhiễu trong z một tên", names)
     shown = Walk(G, z, names, paths)
-    strips = [shown.strip_along(path) for path in paths]
     ways = ", ".join(f"đường {name}" for name in paths)
     alt = f"Mười một ảnh trên đường đi từ {names[0]} đến {names[-1]}; từ trên xuống: {ways}."
-    panel.show(shown.widget, panel.join(*strips, below=True), alt, 704)
+    panel.show(shown.widget, shown.strip(*paths), alt, 704)
 
 
 class Walk:
@@ -33,12 +30,11 @@ class Walk:
         self.start = panel.choice(menu, "Đi từ", 170, 0, options=ends)
         self.end = panel.choice(menu, "đến", 170, len(z) - 1, options=ends)
         self.path = panel.choice(menu, "theo đường", 170, next(iter(paths)), options=list(paths))
-        slider = {"min": 0, "max": 1, "step": 1 / (2 * STEPS), "readout": False}
-        self.t = panel.choice(widgets.FloatSlider, "t", 704, 0, **slider)
-        self.line, self.strip = widgets.HTML(), widgets.Image(layout={"width": "704px"})
+        self.t = panel.choice(widgets.FloatSlider, "t", 704, 0, max=1, step=1 / (2 * STEPS), readout=False)
+        self.line, self.way = widgets.HTML(), widgets.Image(layout={"width": "704px"})
         self.here = widgets.Image(layout={"width": "192px", "margin": "0 12px 0 0"})
-        way = widgets.HBox([self.here, widgets.VBox([self.t, self.line, self.strip])])
-        self.widget = widgets.VBox([widgets.HBox([self.start, self.end, self.path]), way])
+        there = widgets.HBox([self.here, widgets.VBox([self.t, self.line, self.way])])
+        self.widget = widgets.VBox([widgets.HBox([self.start, self.end, self.path]), there])
         self.widget.add_class("ganlib-walk")
         for one in (self.start, self.end, self.path, self.t):
             one.observe(self.draw, "value")
@@ -48,15 +44,14 @@ class Walk:
         return self.paths[path](self.z[self.start.value, None], self.z[self.end.value, None], t)
 
     @torch.no_grad()
-    def strip_along(self, path):
-        """The whole way as PNG bytes: what G draws of STEPS + 1 noise vectors in equal steps of t."""
-        way = torch.cat([self.noise(path, i / STEPS) for i in range(STEPS + 1)])
-        return figures.grid_png(self.G(way), STEPS + 1, scale=4)
+    def strip(self, *paths):
+        """The whole way along each path as PNG bytes: G of STEPS + 1 noise vectors in equal steps of t."""
+        z = torch.cat([self.noise(path, i / STEPS) for path in paths for i in range(STEPS + 1)])
+        return figures.grid_png(self.G(z), STEPS + 1, scale=4)
 
     @torch.no_grad()
     def draw(self, _change=None):
-        """The image here, the whole way, and the norm of the noise."""
         path, t = self.path.value, self.t.value
         z = self.noise(path, t)
-        self.here.value, self.strip.value = figures.grid_png(self.G(z), scale=6), self.strip_along(path)
+        self.here.value, self.way.value = figures.grid_png(self.G(z), scale=6), self.strip(path)
         self.line.value = panel.line(f"<b>t = {t:.2f}</b>, chuẩn của z: {z.norm():.2f}. Cả đường {path}:")

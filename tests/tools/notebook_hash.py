@@ -140,23 +140,13 @@ def reached(names: set[str], folder: Path) -> list[str]:
     return sorted(texts)
 
 
-def parse_cell(source: str) -> ast.Module | None:
-    """The tree of a cell's code, or None where it holds a magic (`%time`, `!pip`) and is no plain Python."""
-    try:
-        return Joined().visit(ast.parse(source))
-    except SyntaxError:
-        return None
-
-
 def notebook_hash(notebook: dict, package: Path = PACKAGE) -> str:
     """SHA-256, in hex, over everything that the notebook's outputs depend on in code."""
     sources = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    trees = [(source, parse_cell(source)) for source in sources]
-    whole = ast.Module([statement for _, tree in trees if tree for statement in tree.body], [])
+    trees = [Joined().visit(ast.parse(source)) for source in sources]
+    whole = ast.Module([statement for tree in trees for statement in tree.body], [])
     texts = reached(mentions(whole, imports(whole)), package)
-    for source, tree in trees:
-        if tree is None:
-            texts.append(ascii(source))
-        elif tree.body:  # a last ; hides the cell's output
+    for source, tree in zip(sources, trees, strict=True):
+        if tree.body:  # a last ; hides the cell's output
             texts.append(write_out(tree) + ";" * source.rstrip().endswith(";"))
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -1,14 +1,13 @@
 """Execute the notebooks at full counts and store their outputs, so that what is committed is true.
 
 A notebook is written only if every cell ran, every `ganlib.expect` held and its real data was there.
-What differs from run to run for no reason (times, object addresses, widgets, versions in the metadata) is
-left out, so that a diff shows what changed.
+What differs from run to run for no reason (times, widgets, versions in the metadata) is left out, so that a
+diff shows what changed.
 """
 
 import argparse
 import json
 import os
-import re
 import sys
 import time
 from pathlib import Path
@@ -22,8 +21,7 @@ from notebook_hash import notebook_hash
 from ganlib import data, files
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "notebooks"
-KEPT_CELL_METADATA = {"tags", "jupyter", "slideshow"}
-NOTEBOOK_METADATA = {
+METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
@@ -41,40 +39,23 @@ def find(names: list[str]) -> list[Path]:
     return [there[stem] for stem in stems or there]
 
 
-def steady(words: str) -> str:
-    """Text without the addresses of objects."""
-    return re.sub(r"\b0x[0-9a-f]{6,}\b", "0x…", words)
-
-
-def clean_output(output) -> None:
-    """Drop addresses of objects, and the view of a widget (it's gone) where something stands in its place."""
-    if "text" in output:
-        output["text"] = steady(output["text"])
-    shown = output.get("data", {})
-    if "text/plain" in shown:
-        shown["text/plain"] = steady(shown["text/plain"])
-    if len(shown) > 1:
-        shown.pop(WIDGET, None)
-
-
 def clean(notebook, digest: str) -> None:
     """Keep of an executed notebook what is the same from run to run; `digest` is the hash of what was run."""
-    notebook["metadata"] = nbformat.from_dict(NOTEBOOK_METADATA | {"ganlib": {"hash": digest}})
+    notebook["metadata"] = nbformat.from_dict(METADATA | {"ganlib": {"hash": digest}})
     for cell in notebook["cells"]:
-        cell["metadata"] = {key: cell["metadata"][key] for key in KEPT_CELL_METADATA & set(cell["metadata"])}
+        cell["metadata"] = {}
         for output in cell.get("outputs", []):
-            clean_output(output)
+            if len(output.get("data", {})) > 1:  # something stands in the place of a widget, which is gone
+                output["data"].pop(WIDGET, None)
 
 
 def refresh(path: Path, store: bool) -> bool:
     """Execute one notebook in its own folder; write it if all cells ran. True if it has no faults."""
     notebook = nbformat.read(path, as_version=4)
     digest = notebook_hash(notebook)  # before the run: code that changes meanwhile makes the outputs stale
-    options = {"record_timing": False, "store_widget_state": False, "coalesce_streams": True}
-    place = {"metadata": {"path": str(path.parent)}}
-    began = time.perf_counter()
+    place, began = {"metadata": {"path": str(path.parent)}}, time.perf_counter()
     try:
-        NotebookClient(notebook, timeout=3600, kernel_name="python3", resources=place, **options).execute()
+        NotebookClient(notebook, timeout=3600, resources=place, coalesce_streams=True).execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"{path.stem}: LỖI, không ghi file.\n{error}", file=sys.stderr)
         return False
@@ -91,11 +72,9 @@ def refresh(path: Path, store: bool) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=HELP)
-    parser.add_argument(
-        "names", nargs="*", metavar="TÊN", help="ví dụ 02_hai_mang; không nêu thì chạy tất cả"
-    )
+    about = "ví dụ 02_hai_mang; không nêu thì chạy tất cả"
+    parser.add_argument("names", nargs="*", metavar="TÊN", help=about)
     parser.add_argument("--rut-gon", action="store_true", help="thử nhanh với 1 epoch, không ghi file")
-    parser.add_argument("--khong-ghi", action="store_true", help="chạy và kiểm tra, không ghi file")
     options = parser.parse_args(arguments)
     paths = find(options.names)
     for name in ("GANLIB_EPOCHS", "GANLIB_STRICT"):
@@ -105,8 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
     sets = [] if options.rut_gon else [data.load(name) for name in data.NAMES]
     if samples := [images.message for images in sets if images.source == "sample"]:
         sys.exit("Chưa có dữ liệu đầy đủ, nên không chạy:\n" + "\n".join(samples))
-    store = not (options.rut_gon or options.khong_ghi)
-    return 0 if all([refresh(path, store) for path in paths]) else 1
+    return 0 if all([refresh(path, store=not options.rut_gon) for path in paths]) else 1
 
 
 if __name__ == "__main__":
