@@ -68,8 +68,10 @@ def check_images(x):
         if x.ndim == 4 and x.shape[1] == 3:
             advice = "Ảnh của MNIST và FashionMNIST là ảnh xám: chỉ một kênh, không phải ba."
         raise ValueError(f"D cần ảnh có hình dạng (m, 1, 28, 28); đã nhận {tuple(x.shape)}. {advice}")
-    if x.device.type == "cpu" and len(x) and x.detach().abs().max() > 1:
-        low, high = x.detach().aminmax()
+    if x.device.type != "cpu" or len(x) == 0:
+        return
+    low, high = x.detach().aminmax()
+    if low < -1 or high > 1:
         raise ValueError(
             f"D cần ảnh trong khoảng [-1, 1]; đã nhận từ {float(low):.3g} đến {float(high):.3g}. "
             "Hãy dùng ganlib.data.transform (ToTensor rồi Normalize), hoặc ganlib.data.to_float."

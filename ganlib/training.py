@@ -12,7 +12,7 @@ import torch
 
 from ganlib import algorithm, check
 from ganlib.data import to_float
-from ganlib.fast import frozen, shared_mean
+from ganlib.fast import frozen, joined_update_D, shared_mean
 from ganlib.settings import LOSSES, PLAIN, RESULTS, Settings  # noqa: F401, offered here too
 from ganlib.state import State, choose_device, start  # noqa: F401
 
@@ -30,7 +30,7 @@ class Batches:
         return len(self.pixels)
 
     def batch(self, indices):
-        x = self.pixels[indices[self.rows].to(self.pixels.device)]
+        x = self.pixels.index_select(0, indices[self.rows].to(self.pixels.device))
         return to_float(x) if x.dtype == torch.uint8 else x
 
 
@@ -38,19 +38,24 @@ def steps(state, images, update_D=algorithm.update_D, update_G=algorithm.update_
     """algorithm.iterations on the State, without end: yields (loss_D, loss_G), scalars on the device.
 
     images: data.Images, or a tensor of them: uint8 (N, 28, 28), or float as D takes it. update_D, update_G:
-    functions like those of ganlib.algorithm, the reader's own for example. Raises ValueError if k·m > N.
+    functions like those of ganlib.algorithm; the reader's own run as they stand. ValueError if k·m > N.
     """
     s = state.settings
     enough(images, s)
+    own_D, own_G = update_D is algorithm.update_D, update_G is algorithm.update_G
+    if own_D and state.precision == "bf16" and "joined" in state.tricks:
+        update_D = joined_update_D
     if s.loss != "non_saturating":
         update_G = partial(update_G, loss_G=LOSSES_G[s.loss])
-    updates = quick(state, update_D), quick(state, update_G, state.D if "frozen" in state.tricks else None)
+    frozen_too = "frozen" in state.tricks
+    update_D = quick(state, update_D, state.G if own_D and frozen_too else None)
+    update_G = quick(state, update_G, state.D if own_G and frozen_too else None)
     networks = state.D, state.G, state.optimizer_D, state.optimizer_G
 
     def noise(m):
         return state.noise(m)[state.rows]
 
-    run = algorithm.iterations(*networks, Batches(images, state), noise, s.k, s.m, *updates)
+    run = algorithm.iterations(*networks, Batches(images, state), noise, s.k, s.m, update_D, update_G)
     while True:
         with state.own_randomness():
             losses = next(run)

@@ -15,7 +15,7 @@ GROUND = {
     "check": "",
     "files": "",
     "algorithm": "",
-    "fast": "",
+    "fast": "algorithm",
     "data": "check files",
     "networks": "check",
     "settings": "check networks",

@@ -78,9 +78,8 @@ def fitting(name, function, minimax):
     check.require(inspect.isfunction(inspect.unwrap(function)), name, expected, function, TypeError)
     try:
         Source(function)
-        inspect.signature(function).bind(
-            *names, **({"loss_G": None} if minimax and name == "update_G" else {})
-        )
+        options = {"loss_G": None} if minimax and name == "update_G" else {}
+        inspect.signature(function).bind(*names, **options)
     except (TypeError, OSError, SyntaxError, AttributeError):
         got = f"{function.__name__}{inspect.signature(function)}"
         raise TypeError(f"{name} phải là {expected}; đã nhận {got}.") from None

@@ -88,13 +88,11 @@ def code(machine, stop):
         depth = (len(text) - len(text.lstrip())) / 4 + (5.3 if name != "iterations" else 1)
         step = machine.step_of(line) if name == "iterations" else ""
         beside = BESIDE.get(name if head else step) or marks.get((name, line), "")
-        look = (
-            f"gs-row {kind}" + " gs-bad" * bool(now and stop.error) + " gs-idle" * (name == idle and not head)
-        )
-        look += '" aria-current="step' * bool(now)
-        words = (
-            f'<code style="padding-left: {depth:.1f}em">{colored(text)} <i>{html.escape(comment)}</i></code>'
-        )
+        look = f"gs-row {kind}" + " gs-idle" * (name == idle and not head)
+        if now:
+            look += " gs-bad" * bool(stop.error) + '" aria-current="step'
+        words = f"{colored(text)} <i>{html.escape(comment)}</i>"
+        words = f'<code style="padding-left: {depth:.1f}em">{words}</code>'
         shown.append(div(look, f"<b>{step}</b>", words, f"<span>{marked(beside)}</span>"))
         if name == idle and head:
             shown.append(div("gs-row gs-fold", "<b></b>", '<code style="padding-left: 6.3em">…</code>'))
@@ -124,12 +122,13 @@ def effects(stops):
 
 def network(stop, name):
     """A box: in its colour while it learns, grey while it rests."""
-    net, learns, θ = stop.networks[name], stop.half == name, marked(THETA[name])
+    net, learns, theta = stop.networks[name], stop.half == name, marked(THETA[name])
     state = ("đứng yên", '<span class="gs-bad">bị dịch đi!</span>'), ("đang học", "đã dịch đi")
     was, now = norm(net.was), norm(net.gradient)
-    rows = sides(f"‖∇{θ}‖", now if was == now else f"{was} → {now}"), sides(f"‖Δ{θ}‖", f"{net.moved:.3g}")
     head = sides(f'<b class="{name}">{name}</b>', state[learns][bool(net.moved)])
-    return div(f"gs-card gs-{name if learns else 'rest'}", head, *rows)
+    gradient = sides(f"‖∇{theta}‖", now if was == now else f"{was} → {now}")
+    moved = sides(f"‖Δ{theta}‖", f"{net.moved:.3g}")
+    return div(f"gs-card gs-{name if learns else 'rest'}", head, gradient, moved)
 
 
 def images(stop, kind):
@@ -175,20 +174,19 @@ def curves(machine, stop):
     finite = [0.0, 2.0, *(value for pair in history for value in pair if math.isfinite(value))]
     low, top = math.floor(min(finite)), math.ceil(max(finite))
     right = next(end for end in (10, 50, 100, 500, 1000, 5000, 10**4, 10**5, 10**9) if end >= ended)
-    level, heads, lines = high * (top - 2 * math.log(2)) / (top - low), [], ""
+    heads, lines = [], ""
+
+    def y(value):
+        return high * (top - value) / (top - low)
+
     for i, name in enumerate("DG"):
-        places = [
-            (wide * n / right, high * (top - pair[i]) / (top - low)) for n, pair in enumerate(history, 1)
-        ]
+        places = ((wide * n / right, y(pair[i])) for n, pair in enumerate(history, 1))
         path = [f"{a:.0f},{b:.1f}" for a, b in places if math.isfinite(b)]
         path = " ".join(path[:: 1 + len(path) // 200] + path[-1:])
-        dashes = "none" if name == "D" else "7 4"
+        dashes, value = "none" if name == "D" else "7 4", f"{history[-1][i]:.2f}" if history else ""
         lines += f'<polyline points="{path}" stroke="{COLORS[name]}" stroke-dasharray="{dashes}"/>'
-        heads.append(
-            sides(
-                f"<small>loss_{name}</small>", f"{history[-1][i]:.2f}" if history else "", f"gs-flex {name}"
-            )
-        )
+        heads.append(sides(f"<small>loss_{name}</small>", value, f"gs-flex {name}"))
+    level = y(2 * math.log(2))
     return div("gs-card", *heads, f"""<svg role="img" aria-label="Loss qua {ended} vòng lặp" width="100%"
 viewBox="-4 -5 {wide + 8} {high + 10}" fill="none"><path d="M0 0V{high}H{wide}" stroke="#999"/>
 <path d="M0 {level:.1f}H{wide}" stroke="{figures.GREY}" stroke-dasharray="2 3"/>
@@ -210,10 +208,8 @@ def recorded(machine, what_if):
 
     sheets = (sheet(machine, what_if, stop=stop) for stop in iteration(machine))
     sheets = [re.sub(r'data:image/png;base64,[^"]+', token, one) for one in sheets]
-    stops, pictures = (
-        json.dumps(part, ensure_ascii=False).replace("</", "<\\/") for part in (sheets, pictures)
-    )
-    return TEMPLATE.replace("STOPS", stops.replace("</", "<\\/"), 1).replace("PICTURES", pictures, 1)
+    stops = json.dumps(sheets, ensure_ascii=False).replace("</", "<\\/")
+    return TEMPLATE.replace("STOPS", stops, 1).replace("PICTURES", json.dumps(pictures), 1)
 
 
 def picture(machine):
@@ -233,8 +229,8 @@ def picture(machine):
         diagrams.text(ax, x, y, text.strip(), color=COLORS.get(name[-1], figures.INK), **look)
         y -= 0.175
     for left, name, kind in (6.6, "D", "x: ảnh thật"), (8.75, "G", "G(z): ảnh giả"):
-        net, θ = stop.networks[name], THETA[name]
-        numbers = f"{name}\n‖∇{θ}‖ = {norm(net.gradient)}\n‖Δ{θ}‖ = {net.moved:.3g}\n\n{kind}"
+        net, theta = stop.networks[name], THETA[name]
+        numbers = f"{name}\n‖∇{theta}‖ = {norm(net.gradient)}\n‖Δ{theta}‖ = {net.moved:.3g}\n\n{kind}"
         diagrams.text(ax, left, 5.05, numbers, COLORS[name], **look | {"size": 12})
         pixels = figures.grid_pixels(stop.now.x if name == "D" else stop.now.fake, 4)
         diagrams.picture(ax, pixels, left, 3.9, 2, height=1)

@@ -101,24 +101,24 @@ def troubles(stop, text):
     """What is wrong in this line, or in the update that has ended."""
     me, rival = ("D", "G") if stop.half == "D" else ("G", "D")
     mine, other, update = stop.networks[me], stop.networks[rival], f"update_{me}"
-    θ, was_fresh = THETA[me], mine.fresh[0]
+    theta, was_fresh = THETA[me], mine.fresh[0]
     if stop.name == update:
         if was_fresh and not mine.gradient:
-            yield f"Gradient vừa tính của {θ} bị xoá trước khi bộ tối ưu kịp bước: hãy xoá trước backward()."
+            yield f"Gradient vừa tính của {theta} bị xoá trước khi bộ tối ưu kịp bước: hãy xoá trước backward()."
         if mine.was and mine.gradient and mine.was != mine.gradient and not was_fresh:
-            yield f"Gradient mới của {θ} cộng chồng lên gradient còn sót từ trước: đã quên xoá?"
+            yield f"Gradient mới của {theta} cộng chồng lên gradient còn sót từ trước: đã quên xoá?"
         if ".backward(" in text and mine.gradient == mine.was:
-            yield f"{θ} không nhận gradient nào: loss không nối với {me} mà hàm được trao."
+            yield f"{theta} không nhận gradient nào: loss không nối với {me} mà hàm được trao."
         if me == "D" and other.gradient and other.gradient != other.was:
             yield "θ_g cũng nhận gradient: lan truyền ngược đã xuyên qua ảnh giả về đến G. Đã quên detach()?"
         if other.step:
-            yield f"Nhầm mạng: {THETA[rival]} vừa dịch đi, mà trong {update} chỉ {θ} được đi."
+            yield f"Nhầm mạng: {THETA[rival]} vừa dịch đi, mà trong {update} chỉ {theta} được đi."
         if ".step(" in text and not mine.step and not other.step:
             why = (
                 f"nó có gradient, nhưng bộ tối ưu này không giữ nó. Hãy dùng optimizer_{me} mà hàm được trao"
             )
             why = why if mine.gradient else "gradient của nó là None, không có gì để theo"
-            yield f"Bộ tối ưu đã bước mà {θ} không dịch đi: {why}."
+            yield f"Bộ tối ưu đã bước mà {theta} không dịch đi: {why}."
     if stop.returned:
         (value,) = stop.returned
         if value == "NoneType":
@@ -132,7 +132,7 @@ def troubles(stop, text):
                 f"không gradient nào được dùng. Hàm có dùng đúng D, G, optimizer_{me} mà nó được trao không?"
             )
             why = "có gradient mà không bộ tối ưu nào bước theo." if mine.fresh[1] else why
-            yield f"Cả lượt {update}, {θ} không dịch đi chút nào: {why}"
+            yield f"Cả lượt {update}, {theta} không dịch đi chút nào: {why}"
         if other.moved:
             yield f"{update} đã làm {THETA[rival]} dịch đi {other.moved:.3g}, đáng lẽ 0."
         if me == "D" and other.fresh[1]:
