@@ -44,6 +44,7 @@ TIME_A_CLICK = """async panel => {
 CUT_OFF = """panel => [...panel.querySelectorAll('.gs-card, .gs-row, .gs-flex, .gs td, button')]
     .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display != 'inline')
     .map(one => one.innerText)"""
+FIT = """all => all.filter(one => one.scrollWidth > one.clientWidth + 1).map(one => one.innerText)"""
 
 
 class Panel:
@@ -90,6 +91,9 @@ def test_an_iteration_line_by_line_and_back(stepper, tmp_path):
     print(f"\na click shows after {sorted(times)[len(times) // 2]:.0f} ms (median), {max(times):.0f} at most")
     stepper.expect(1, "yield loss_of_D, loss_of_G", "Bước 6: xong vòng lặp 1")
     assert sum("loss_real = " in text for text in lit) == sum("loss_fake = " in text for text in lit) == 1
+    lines = stepper.whole.locator(".gs-row > code").all()[:5]
+    lefts = [line.bounding_box()["x"] for line in lines]
+    assert lefts == sorted(lefts) and lefts[-1] > lefts[0] + 30  # indented as code is
     box = stepper.whole.bounding_box()
     assert box["width"] > 1000 and box["x"] + box["width"] < 1280 and box["height"] < 592
     stepper.button("Lùi một dòng").click()
@@ -196,6 +200,7 @@ def test_the_saved_notebook_and_the_exported_page(stepper, tmp_path):
     images = film.locator(".gs-side img")
     assert images.count() == 4 and images.first.evaluate("image => image.naturalWidth") > 100
     assert film.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
+    assert film.locator("td, .gs-side .gs-flex").evaluate_all(FIT) == []
     page.screenshot(path=tmp_path / "phone.png", full_page=True)
     assert page.evaluate("document.querySelectorAll('details').length") == 2
     assert lab.faults == []

@@ -486,6 +486,7 @@ def test_every_stop_lights_its_lines_and_names_its_step():
         assert words(lit[0][1]).replace(" ", "").startswith(code.replace(" ", ""))
         steps += [step for step, _ in lit[:1] if step]
         assert f"vòng lặp {stop.iteration}" in words(sheet) and "Dòng vừa chạy" in words(sheet)
+        assert "bị dịch đi" not in sheet and "gs-bad" not in sheet  # nothing is wrong with these functions
         assert sheet.count("<img") == (4 if stop.now else 0) and sheet.count("<u ") in (0, 16, 24, 32)
     assert steps == ["3", "1", "2", "3", "4", "5", "6"]
     assert "update_D và update_G của bạn" in words(shown.sheet.value)
@@ -634,5 +635,7 @@ def test_the_output_is_a_widget_a_picture_and_the_recorded_iteration(monkeypatch
     assert stepper(**SMALL) is None
     (bundle, options), *_, film = displayed
     alt = options["metadata"]["image/png"]["alt"]
-    assert any('widget-view' in kind for kind in bundle) and "optimizer_D.step()" in alt and "θ_d dịch đi" in alt
+    assert (
+        any("widget-view" in kind for kind in bundle) and "optimizer_D.step()" in alt and "θ_d dịch đi" in alt
+    )
     assert film.data.count("<details") == 1 and "Không cần chạy gì" in film.data

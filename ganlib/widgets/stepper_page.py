@@ -92,10 +92,10 @@ def code(machine, stop):
         if now:
             look += " gs-bad" * bool(stop.error) + '" aria-current="step'
         words = f"{colored(text)} <i>{html.escape(comment)}</i>"
-        words = f'<code style="padding-left: {depth:.1f}em">{words}</code>'
+        words = f'<code style="margin-left: {depth:.1f}em">{words}</code>'
         shown.append(div(look, f"<b>{step}</b>", words, f"<span>{marked(beside)}</span>"))
         if name == idle and head:
-            shown.append(div("gs-row gs-fold", "<b></b>", '<code style="padding-left: 6.3em">…</code>'))
+            shown.append(div("gs-row gs-fold", "<b></b>", '<code style="margin-left: 6.3em">…</code>'))
     long = sum(1 + (len(text) > WIDE) for *_, text in listed) > ROWS
     return div("gs-card gs-code" + " gs-long" * long, *shown)
 

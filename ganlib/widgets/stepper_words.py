@@ -104,7 +104,7 @@ def troubles(stop, text):
     theta, was_fresh = THETA[me], mine.fresh[0]
     if stop.name == update:
         if was_fresh and not mine.gradient:
-            yield f"Gradient vừa tính của {theta} bị xoá trước khi bộ tối ưu kịp bước: hãy xoá trước backward()."
+            yield f"Gradient vừa tính của {theta} bị xoá trước khi bộ tối ưu kịp bước: xoá trước backward()."
         if mine.was and mine.gradient and mine.was != mine.gradient and not was_fresh:
             yield f"Gradient mới của {theta} cộng chồng lên gradient còn sót từ trước: đã quên xoá?"
         if ".backward(" in text and mine.gradient == mine.was:
@@ -114,9 +114,7 @@ def troubles(stop, text):
         if other.step:
             yield f"Nhầm mạng: {THETA[rival]} vừa dịch đi, mà trong {update} chỉ {theta} được đi."
         if ".step(" in text and not mine.step and not other.step:
-            why = (
-                f"nó có gradient, nhưng bộ tối ưu này không giữ nó. Hãy dùng optimizer_{me} mà hàm được trao"
-            )
+            why = f"bộ tối ưu này không giữ {theta}. Hãy dùng optimizer_{me} mà hàm được trao"
             why = why if mine.gradient else "gradient của nó là None, không có gì để theo"
             yield f"Bộ tối ưu đã bước mà {theta} không dịch đi: {why}."
     if stop.returned:
@@ -129,10 +127,11 @@ def troubles(stop, text):
             yield "loss trả về còn mang đồ thị tính toán, giữ nó trong bộ nhớ: hãy return loss.detach()."
         if not mine.moved:
             why = (
-                f"không gradient nào được dùng. Hàm có dùng đúng D, G, optimizer_{me} mà nó được trao không?"
+                "có gradient mà không bộ tối ưu nào bước theo"
+                if mine.fresh[1]
+                else "không có gradient để theo"
             )
-            why = "có gradient mà không bộ tối ưu nào bước theo." if mine.fresh[1] else why
-            yield f"Cả lượt {update}, {theta} không dịch đi chút nào: {why}"
+            yield f"Cả lượt {update}, {theta} không dịch đi chút nào: {why}."
         if other.moved:
             yield f"{update} đã làm {THETA[rival]} dịch đi {other.moved:.3g}, đáng lẽ 0."
         if me == "D" and other.fresh[1]:
