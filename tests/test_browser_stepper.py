@@ -137,7 +137,7 @@ def test_what_if(stepper):
         stepper.button("Dòng tiếp").click()
     stepper.expect(1, "loss.backward()", "θg cũng nhận gradient")
     assert stepper.whole.evaluate(CUT_OFF) == [] and stepper.whole.bounding_box()["height"] < 592
-    stepper.menu.select_option("Thuật toán 1 nguyên bản")
+    stepper.menu.select_option("Thuật toán 1, code để nguyên")
     expect(stepper.says).to_contain_text("Sẵn sàng")
     assert stepper.lab.errors() == []
 

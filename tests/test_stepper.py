@@ -184,7 +184,7 @@ def test_every_what_if_is_the_same_change_made_by_hand(few, i):
         m.finish_iteration()
     assert torch.equal(weights(m.state), BY_HAND[i](few))
     same = torch.equal(weights(m.state), trained(few, 14)[0])
-    assert same == (NAMES[i] in ("Thuật toán 1 nguyên bản", "Quên detach"))  # that one costs work, no more
+    assert same == (NAMES[i] in ("Thuật toán 1, code để nguyên", "Quên detach"))  # that one costs work, no more
 
 
 # --------------------------------------------------------------------------------------- back and forth
@@ -328,7 +328,7 @@ def test_numbers_that_are_none(rate):
     assert not all(map(math.isfinite, m.history[-1])) and m.back() == ""
 
 
-# ----------------------------------------------------------------------------- functions that fail, or don't fit
+# --------------------------------------------------------------------- functions that fail, or don't fit
 
 
 @pytest.mark.parametrize(
@@ -364,23 +364,15 @@ def test_a_function_that_runs_its_lines_very_often(few):
     assert m.finish_iteration() == "" and len(m.history) == 2
 
 
-def of_four(D, G, z, optimizer_D):
-    return 0.0
-
-
 @pytest.mark.parametrize(
     ("given", "error", "expected"),
     [
         (
-            {"update_D": of_four},
+            {"update_D": own_G},
             TypeError,
-            r"update_D\(D, G, x, z, optimizer_D\).*of_four\(D, G, z, optimizer_D\)",
+            r"update_D\(D, G, x, z, optimizer_D\).*own_G\(D, G, z, optimizer_G\)",
         ),
-        (
-            {"update_G": own_D},
-            TypeError,
-            r"update_G phải là một hàm viết bằng def update_G\(D, G, z, optimizer_G\)",
-        ),
+        ({"update_G": own_D}, TypeError, r"update_G phải là một hàm .* update_G\(D, G, z, optimizer_G\)"),
         ({"update_D": 3}, TypeError, "update_D phải là .*đã nhận 3"),
         ({"update_D": functools.partial(own_D)}, TypeError, "update_D phải là một hàm viết bằng def"),
         ({"update_G": eval("lambda D, G, z, optimizer_G: 0.0")}, TypeError, "trong một ô hay một tệp"),
@@ -438,18 +430,9 @@ def test_watch_sees_each_statement_once_and_generators_go_on():
     generator = winding(4)
     assert watch(lambda: next(generator), {"w": source}, look) == -15
     texts = [text for _, text, _ in seen]
-    total = "total = sum( i * i for i in range(n) )"
-    loop = ["for i in range(2):", "total += i"] * 2 + ["for i in range(2):"]
-    assert texts == [
-        "",
-        total,
-        *loop,
-        "try:",
-        'int("x")',
-        "except ValueError:",
-        "total = -total",
-        "yield total",
-    ]
+    total, loop = "total = sum( i * i for i in range(n) )", ["for i in range(2):", "total += i"]
+    caught = ["try:", 'int("x")', "except ValueError:", "total = -total"]
+    assert texts == ["", total, *loop, *loop, "for i in range(2):", *caught, "yield total"]
     assert seen[-1][2] == (-15,) and {ended for *_, ended in seen[:-1]} == {()}
     with pytest.raises(LookupError) as caught:
         watch(lambda: next(generator), {"w": source}, look)
@@ -458,11 +441,9 @@ def test_watch_sees_each_statement_once_and_generators_go_on():
 
 
 def test_an_edited_function_runs_shows_its_source_and_drops_the_old_comment():
-    new = edited(
-        own_D, ("G(z).detach()", "noise_to_image(z)"), ("optimizer_D.step()", None), noise_to_image=len
-    )
+    new = edited(own_D, ("G(z).detach()", "draw(z)"), ("optimizer_D.step()", None), draw=len)
     text = inspect.getsource(new)
-    assert "    fake = noise_to_image(z)\n" in text and "step()" not in text and new is not own_D
+    assert "    fake = draw(z)\n" in text and "step()" not in text and new is not own_D
     with pytest.raises(TypeError):
         new(None, None, None, 3, torch.optim.SGD([torch.ones(1)], 0.1))
     for old in ("no such text", "loss"):
@@ -494,9 +475,14 @@ def test_every_stop_lights_its_lines_and_names_its_step():
 
 def test_the_page_shows_both_functions_with_comments_and_formulas():
     shown = words(Panel("mnist", own_D, **SMALL).sheet.value)
-    for text in ("fake = G (z).detach() # chỉ là dữ liệu", "# không detach: gradient đi xuyên qua D về θ_g",
-                 "∇θ_d 1/m Σ [log D(x) + log(1−D(G(z)))]", "∇θ_g 1/m Σ log(1−D(G(z)))", "# 6. lặp lại từ bước 1"):  # fmt: skip
-        assert text in re.sub(r"(?<=[DGx]) (?=\W)", "", shown) or text in shown
+    for text in (".detach() # chỉ là dữ liệu", "# không detach: gradient đi xuyên qua D về θ_g"):
+        assert text in shown
+    for text in (
+        "∇θ_d 1/m Σ [log D(x) + log(1−D(G(z)))]",
+        "∇θ_g 1/m Σ −log D(G(z)), hoặc eqn4",
+        "# 6. lặp lại từ bước 1",
+    ):
+        assert text in shown
     assert "def iterations" not in shown and '"""' not in shown
 
 
@@ -507,10 +493,8 @@ def test_an_edit_is_shown_struck_out_and_below_it_the_new_line(name):
     sheet, what_if = shown.sheet.value, WHAT_IFS[NAMES.index(name)]
     assert f"Tình huống: {name}" in words(sheet) and words(what_if.question) in words(sheet)
     kinds = re.findall(r'class="gs-row (old|new)[ "].*?<code[^>]*>(.*?)</code>', sheet)
-    old, new = (
-        [re.sub(r"\s", "", words(text)) for kind, text in kinds if kind == wanted]
-        for wanted in ("old", "new")
-    )
+    kinds = [(kind, re.sub(r"\s", "", words(text))) for kind, text in kinds]
+    old, new = ([text for kind, text in kinds if kind == wanted] for wanted in ("old", "new"))
     for before, after in (pair for edits in what_if.edits.values() for pair in edits):
         assert any(re.sub(r"\s", "", before) in text for text in old)
         assert after is None or any(re.sub(r"\s", "", after).split("#")[0] in text for text in new)

@@ -28,7 +28,7 @@ class WhatIf(NamedTuple):
 
 
 WHAT_IFS = (
-    WhatIf("Thuật toán 1 nguyên bản"),
+    WhatIf("Thuật toán 1, code để nguyên"),
     WhatIf("Quên detach", "Sau loss.backward() trong update_D, θ_g có gradient. Rồi θ_g có dịch đi không? "
         "Vậy quên detach là sai, hay chỉ phí công?", {"update_D": [("G(z).detach()", "G(z)")]}),
     WhatIf("Quên xoá gradient", "Từ vòng lặp thứ hai, gradient cũ còn đó khi backward() chạy. Bước đi của D "

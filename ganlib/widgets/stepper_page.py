@@ -20,7 +20,7 @@ BESIDE = {  # a step of the write-up, or the first line of a function
     "1": "eqn1, eqn2",
     "4": "eqn1",
     "update_D": "∇_θ_d 1/m Σ [log D(x) + log(1−D(G(z)))]",
-    "update_G": "∇_θ_g 1/m Σ log(1−D(G(z)))",
+    "update_G": "∇_θ_g 1/m Σ −log D(G(z)), hoặc eqn4",
 }
 
 
@@ -209,7 +209,7 @@ def recorded(machine, what_if):
     sheets = (sheet(machine, what_if, stop=stop) for stop in iteration(machine))
     sheets = [re.sub(r'data:image/png;base64,[^"]+', token, one) for one in sheets]
     stops = json.dumps(sheets, ensure_ascii=False).replace("</", "<\\/")
-    return TEMPLATE.replace("STOPS", stops, 1).replace("PICTURES", json.dumps(pictures), 1)
+    return TEMPLATE.replace("PICTURES", json.dumps(pictures), 1).replace("STOPS", stops, 1)
 
 
 def picture(machine):

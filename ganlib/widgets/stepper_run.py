@@ -14,7 +14,7 @@ from ganlib import algorithm, training
 from ganlib.data import to_pixels
 from ganlib.widgets.watch import Source, edited, listing, place, watch
 
-KEPT = 100  # iterations that can be gone back over, about 50 kB each
+KEPT = 100  # iterations that can be gone back over, about 70 kB each
 LINES = 400  # stops of one iteration, at most: a function may run its lines very often
 SHOWN = 8  # images of each batch
 AT_START = "Đây là chỗ xuất phát, không còn gì để lùi."
