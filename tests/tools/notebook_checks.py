@@ -50,7 +50,8 @@ def prose(notebook: dict) -> list[tuple[str, str]]:
 
 
 def images(html: str) -> list[bool]:
-    """For each <img> tag in some HTML: whether it has an alt text."""
+    """For each <img> tag in some HTML, scripts left out: whether it has an alt text."""
+    html = re.sub(r"<script\b.*?</script>", "", html, flags=re.S)
     return [bool(ALT.search(tag)) for tag in re.findall(r"<img\b[^>]*>", html)]
 
 
