@@ -9,6 +9,8 @@ from ganlib.exercises.checking import check, close, need
 
 M = 100  # images in a batch, as in the notebook: a solution may use its m
 
+LOOK = "Đưa hàm này vào bảng điều khiển từng bước và xem hai ô θ, lúc"
+
 
 def toy():
     """A small G and D that answer to their input, a batch z for G, and one of x. D rejects most images."""
@@ -28,10 +30,16 @@ def gradient(value, network):
 
 def judge(moved, right, leftover, mistakes):
     """Hold how far the weights went (learning rate 1) against the right way and against typical mistakes."""
-    need(not close(moved, 0 * right), "Tham số cần học vẫn đứng yên: gradient có về đến nơi không?")
+    need(
+        not close(moved, 0 * right),
+        f"Tham số cần học vẫn đứng yên: gradient có về đến nơi không? {LOOK} lan truyền ngược.",
+    )
     need(not close(moved, -right), "Đi đúng đường nhưng ngược chiều: hãy xem lại các dấu trừ.")
     need(not close(moved, M * right), "Bước đi dài gấp m lần: công thức có 1/m ở đầu.")
-    need(not close(moved, right + leftover), "Gradient của nửa vòng trước còn sót lại và lẫn vào bước này.")
+    need(
+        not close(moved, right + leftover),
+        f"Gradient của nửa vòng trước còn sót lại và lẫn vào bước này. {LOOK} bắt đầu hàm.",
+    )
     for way, hint in mistakes:
         need(not close(moved, way), hint)
     need(close(moved, right), "Tham số đã đổi, nhưng không theo gradient của công thức trong đề bài.")
@@ -78,7 +86,10 @@ def kiem_tra_update_G(update_G_minimax):
     for p in G.parameters():  # of an earlier half: they add to the next ones unless they are cleared
         p.grad = torch.ones_like(p)
     value = update_G_minimax(D, G, z, torch.optim.SGD(G.parameters(), lr=1.0))
-    need(torch.equal(weights(D), theta_d), "θ_d đã đổi. Trong nửa vòng của G, ai được phép đi?")
+    need(
+        torch.equal(weights(D), theta_d),
+        f"θ_d đã đổi. Trong nửa vòng của G, ai được phép đi? {LOOK} bộ tối ưu cập nhật.",
+    )
     free = all(p.requires_grad for p in D.parameters())
     need(free, "D bị khoá mà chưa mở lại: ở nửa vòng sau nó không học được gì.")
     hint = "Lực kéo này là của loss không bão hoà. Xem lại eqn4 và Đính chính 7."
@@ -98,7 +109,10 @@ def kiem_tra_update_D(update_D_ascent):
     for p in D.parameters():  # of an earlier half: they add to the next ones unless they are cleared
         p.grad = torch.ones_like(p)
     value = update_D_ascent(D, G, x, z, torch.optim.SGD(D.parameters(), lr=1.0, maximize=True))
-    need(torch.equal(weights(G), theta_g), "θ_g đã đổi. Trong nửa vòng của D, ai được phép đi?")
+    need(
+        torch.equal(weights(G), theta_g),
+        f"θ_g đã đổi. Trong nửa vòng của D, ai được phép đi? {LOOK} bộ tối ưu cập nhật.",
+    )
     cut = all(p.grad is None for p in G.parameters())
     need(cut, "Gradient của θ_g không phải None. Trong nửa vòng này, G(z) chỉ là dữ liệu (2a).")
     mistakes = [(up, "Mới có một nửa của eqn3: D học từ cả ảnh thật lẫn ảnh giả.") for up in ups[1:]]
