@@ -16,7 +16,7 @@ from ganlib.widgets.stepper_run import Machine
 from ganlib.widgets.watch import Source, edited
 
 RUN = 100  # iterations of the long run
-FRAME = 0.08  # seconds between two drawings while it runs
+FRAME = 0.05  # seconds between two drawings while it runs, at least
 SIGNATURES = {"update_D": ("D", "G", "x", "z", "optimizer_D"), "update_G": ("D", "G", "z", "optimizer_G")}
 
 
