@@ -480,7 +480,7 @@ def test_the_page_shows_both_functions_with_comments_and_formulas():
         assert text in shown
     for text in (
         "∇θ_d 1/m Σ [log D(x) + log(1−D(G(z)))]",
-        "∇θ_g 1/m Σ −log D(G(z)), hoặc eqn4",
+        "∇θ_g 1/m Σ −log D(G(z))",
         "# 6. lặp lại từ bước 1",
     ):
         assert text in shown

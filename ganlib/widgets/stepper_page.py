@@ -20,8 +20,9 @@ BESIDE = {  # a step of the write-up, or the first line of a function
     "1": "eqn1, eqn2",
     "4": "eqn1",
     "update_D": "∇_θ_d 1/m Σ [log D(x) + log(1−D(G(z)))]",
-    "update_G": "∇_θ_g 1/m Σ −log D(G(z)), hoặc eqn4",
+    "update_G": "∇_θ_g 1/m Σ −log D(G(z))",
 }
+EQN4 = "∇_θ_g 1/m Σ log(1−D(G(z)))"
 
 
 def div(look, *parts):
@@ -82,12 +83,15 @@ def code(machine, stop):
     """The listing, with the line that was done, what lines do beside them, and steps in front."""
     listed, (first, last) = list(rows(machine)), machine.sources[stop.name].span(stop.line)
     idle, marks, shown = "update_G" if stop.half == "D" else "update_D", effects(iteration(machine)), []
+    minimax = machine.state.settings.loss == "minimax"
+    minimax = minimax or any("minimax(" in text for text in machine.sources["update_G"].lines)
     for name, kind, line, text in listed:
         now, head = name == stop.name and line and first <= line <= last, name != "iterations" and line == 1
         text, comment = split(text)
         depth = (len(text) - len(text.lstrip())) / 4 + (5.3 if name != "iterations" else 1)
         step = machine.step_of(line) if name == "iterations" else ""
         beside = BESIDE.get(name if head else step) or marks.get((name, line), "")
+        beside = EQN4 if minimax and head and name == "update_G" else beside
         look = f"gs-row {kind}" + " gs-idle" * (name == idle and not head)
         if now:
             look += " gs-bad" * bool(stop.error) + '" aria-current="step'
