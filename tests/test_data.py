@@ -32,7 +32,7 @@ from torch.utils.data import DataLoader
 import ganlib.data
 from ganlib.data import NAMES, to_float, to_pixels, transform
 
-FILES = tuple(ganlib.data.SIZES)
+FILES = tuple(ganlib.sources.SIZES)
 
 
 def idx(array):
@@ -74,14 +74,16 @@ def sums(files):
 @pytest.fixture
 def fresh(tmp_path, monkeypatch):
     """ganlib.data as a new kernel has it: an empty cache, no variables of the reader's, and no network."""
-    monkeypatch.delitem(sys.modules, "ganlib.data")
-    monkeypatch.setattr(ganlib, "data", None)
+    for name in "data", "sources":
+        monkeypatch.delitem(sys.modules, f"ganlib.{name}")
+        monkeypatch.setattr(ganlib, name, None)
     data = importlib.import_module("ganlib.data")
+    data.sources = importlib.import_module("ganlib.sources")
     for variable in ("GANLIB_DATA", "GANLIB_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("no_proxy", "*")
-    data.cache_folder = lambda: tmp_path / "cache"
-    for kind in data.KINDS.values():
+    data.sources.cache_folder = lambda: tmp_path / "cache"
+    for kind in data.sources.KINDS.values():
         kind.mirrors = ["http://127.0.0.1:9/a/", "http://127.0.0.1:9/b/"]
     return data
 
@@ -89,12 +91,12 @@ def fresh(tmp_path, monkeypatch):
 @pytest.fixture
 def data(fresh, tmp_path):
     """The same with tiny sets for the full ones and for the sample; the full ones lie in tmp_path/full."""
-    fresh.ASSETS = tmp_path / "assets"
-    put(fresh.ASSETS / "sample", SAMPLE, lzma.compress, ".xz")
+    fresh.sources.ASSETS = tmp_path / "assets"
+    put(fresh.sources.ASSETS / "sample", SAMPLE, lzma.compress, ".xz")
     put(tmp_path / "full", FULL)
-    (fresh.ASSETS / "SHA256SUMS").write_text(sums(FULL))
-    (fresh.ASSETS / "sample" / "SHA256SUMS").write_text(sums(SAMPLE))
-    fresh.SIZES = {file: len(FULL[f"MNIST/raw/{file}"]) for file in FILES}
+    (fresh.sources.ASSETS / "SHA256SUMS").write_text(sums(FULL))
+    (fresh.sources.ASSETS / "sample" / "SHA256SUMS").write_text(sums(SAMPLE))
+    fresh.sources.SIZES = {file: len(FULL[f"MNIST/raw/{file}"]) for file in FILES}
     return fresh
 
 
@@ -110,7 +112,7 @@ def serving(data, handler):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Logged)
     server.handle_error = lambda *who: None  # we hang up on those that lie
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    for kind in data.KINDS.values():
+    for kind in data.sources.KINDS.values():
         kind.mirrors = [f"http://127.0.0.1:{server.server_port}/{kind.__name__}/raw/"] * 2
     yield asked
     server.shutdown()
@@ -121,7 +123,7 @@ def serving(data, handler):
 def mirror(data, tmp_path):
     """Mirrors of the tiny sets; gives the list of what was asked of them."""
     put(tmp_path / "mirror", FULL, gzip.compress, ".gz")
-    for kind in data.KINDS.values():
+    for kind in data.sources.KINDS.values():
         packed = [tmp_path / "mirror" / kind.__name__ / "raw" / f"{file}.gz" for file in FILES]
         kind.resources = [(path.name, hashlib.md5(path.read_bytes()).hexdigest()) for path in packed]
 
@@ -227,8 +229,8 @@ def refused(data, tmp_path):
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_mirror_that_lies_is_not_believed(data, tmp_path, lie):
-    assert 2 * data.SILENCE <= data.PATIENCE <= 10  # torchvision knows at most two mirrors
-    data.SILENCE, data.PATIENCE = 0.4, 2
+    assert 2 * data.sources.SILENCE <= data.sources.PATIENCE <= 10  # torchvision knows at most two mirrors
+    data.sources.SILENCE, data.sources.PATIENCE = 0.4, 2
     with serving(data, lying(*LIES[lie])) as asked:
         refused(data, tmp_path)
         before = len(asked)
@@ -241,14 +243,14 @@ def test_a_dead_mirror(data, tmp_path):
 
 def test_other_content_is_not_believed(data, tmp_path, mirror):
     """The .gz files match torchvision's MD5, the raw files do not match our SHA-256."""
-    (data.ASSETS / "SHA256SUMS").write_text(sums(FULL | {"MNIST/raw/t10k-labels-idx1-ubyte": b""}))
+    (data.sources.ASSETS / "SHA256SUMS").write_text(sums(FULL | {"MNIST/raw/t10k-labels-idx1-ubyte": b""}))
     refused(data, tmp_path)
     assert len(mirror) >= 4
 
 
 def test_a_hanging_name_lookup_is_left_alone(data, tmp_path, mirror, monkeypatch):
     """The thread that hangs goes on some day: it must not download behind the reader's back."""
-    data.PATIENCE, release, look_up = 0.3, threading.Event(), socket.getaddrinfo
+    data.sources.PATIENCE, release, look_up = 0.3, threading.Event(), socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **b: release.wait(90) and look_up(*a, **b))
     before = set(threading.enumerate())
     refused(data, tmp_path)
@@ -260,9 +262,9 @@ def test_a_hanging_name_lookup_is_left_alone(data, tmp_path, mirror, monkeypatch
 
 @pytest.mark.parametrize("first", ["silent", "hanging up", "web page"])
 def test_the_second_mirror_is_asked(data, mirror, first):
-    second, data.SILENCE = data.MNIST.mirrors[0], 2
+    second, data.sources.SILENCE = data.sources.MNIST.mirrors[0], 2
     with serving(data, lying(*LIES[first])):
-        data.MNIST.mirrors = [data.MNIST.mirrors[0], second]
+        data.sources.MNIST.mirrors = [data.sources.MNIST.mirrors[0], second]
         assert within(60, lambda: data.load("mnist")).source == "download"
 
 
@@ -333,7 +335,7 @@ def test_a_broken_file_is_named_and_nothing_taken_in_its_place(
     """The sample is at hand, and a mirror; neither is asked, and no file of the reader's is touched."""
     root, (spoil, says) = tmp_path / "full", BROKEN[how]
     if source == "cache":
-        data.cache_folder = lambda: root
+        data.sources.cache_folder = lambda: root
     else:
         monkeypatch.setenv("GANLIB_DATA", str(root))
     for file in FILES:
@@ -413,7 +415,7 @@ def test_sample_is_balanced_and_holds_different_images(fresh, name, train, count
 
 
 def test_sample_is_what_its_script_chooses_from_the_full_set(fresh, monkeypatch):
-    script = runpy.run_path(str(fresh.ASSETS / "sample" / "make_sample.py"))
+    script = runpy.run_path(str(fresh.sources.ASSETS / "sample" / "make_sample.py"))
     shipped = fresh.load("fashion", train=False)
     assert script["idx"](shipped.pixels) == idx(shipped.pixels.numpy())
     full = Path(__file__).resolve().parents[1] / "data"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from ganlib import data
+from ganlib import data, sources
 
 HERE = Path(__file__).resolve().parent
 
@@ -39,7 +39,7 @@ def main():
             chosen = balanced(images.labels, count)
             pixels, labels = images.pixels[chosen], images.labels[chosen].to(torch.uint8)
             for kind, tensor in (("images-idx3", pixels), ("labels-idx1", labels)):
-                path = f"{data.KINDS[name].__name__}/raw/{prefix}-{kind}-ubyte"
+                path = f"{sources.KINDS[name].__name__}/raw/{prefix}-{kind}-ubyte"
                 (HERE / path).parent.mkdir(parents=True, exist_ok=True)
                 packed = lzma.compress(idx(tensor), preset=9 | lzma.PRESET_EXTREME)
                 (HERE / f"{path}.xz").write_bytes(packed)
