@@ -7,7 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from ganlib import data, diagrams, fast, record, scores, training
+from ganlib import data, diagrams, fast, files, record, scores, training
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,6 +23,15 @@ def widths(text):
 
 SETTINGS = {"seed": int, "k": int, "m": int, "lr_D": float, "lr_G": float, "average": float, "loss": str}
 SETTINGS |= {"dropout": float, "hidden_G": widths, "hidden_D": widths}  # of training.Settings
+MEASURES = {  # as `score` prints them: name, digits
+    "frechet": ("Khoảng cách Fréchet", 2),
+    "precision": ("Độ trung thực (precision)", 3),
+    "recall": ("Độ đa dạng (recall)", 3),
+    "density": ("Mật độ (density)", 3),
+    "coverage": ("Độ phủ (coverage)", 3),
+    "sure": ("Tỉ lệ chắc chắn (xác suất > 0.9)", 3),
+    "kl": ("KL của tỉ lệ mười lớp (nat)", 4),
+}
 
 
 def parser():
@@ -56,7 +65,7 @@ def parser():
 
     new = command(figures, "vẽ mọi hình của trang README")
     new.add_argument("--out", required=True, type=Path, metavar="THƯ_MỤC", help="thư mục chứa hình")
-    new = command(score, "chấm điểm 10,000 mẫu của một bản ghi")
+    new = command(score, "chấm điểm ảnh của một bản ghi")
     new.add_argument("file", type=Path, metavar="TỆP", help="bản ghi mà lệnh train đã ghi ra")
     return main
 
@@ -102,7 +111,10 @@ def train(args):
 
 
 def figures(args):
+    from ganlib.widgets.stepper import still  # here alone: nothing else needs ipywidgets
+
     diagrams.draw_all(args.out)
+    files.write(args.out / "stepper.png", still())
     print(f"Đã vẽ vào thư mục {args.out}.")
     return 0
 
@@ -110,14 +122,16 @@ def figures(args):
 def score(args):
     run = record.load(args.file)
     print(f"{args.file}: {run.data}, {run.epochs} epoch trên {run.count:,} ảnh, seed {run.settings['seed']}")
-    now = scores.score_all(scores.draw(run.generator()), run.data)
+    G = run.generator()
+    now = scores.score_all(G, run.data)
     print(f"Parzen: {now['parzen']:.1f} ± {now['parzen_se']:.1f} nat, σ = {now['sigma']:.3f}")
     if not now["comparable"]:
         print("  Máy này chỉ có bộ mẫu đi kèm: con số trên không so được với bài báo.")
-    print(f"Khoảng cách Fréchet: {now['frechet']:.2f}")
-    print(f"Tỉ lệ chắc chắn (xác suất > 0.9): {now['sure']:.3f}")
-    print(f"KL của tỉ lệ mười lớp: {now['kl']:.4f} nat")
-    shares = zip(data.CLASSES[run.data], now["shares"], strict=True)
+    print(f"Trung bình ± độ lệch chuẩn qua {scores.DRAWS} lần rút z, mỗi lần 10,000 mẫu:")
+    for key, (name, digits) in MEASURES.items():
+        print(f"  {name}: {now[key]:.{digits}f} ± {now[f'{key}_sd']:.{digits}f}")
+    found = scores.class_shares(scores.draw(G), scores.load_classifier(run.data)).tolist()
+    shares = zip(data.CLASSES[run.data], found, strict=True)
     print("Tỉ lệ mười lớp:", ", ".join(f"{name} {share:.1%}" for name, share in shares))
     return 0
 

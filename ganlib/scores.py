@@ -1,67 +1,41 @@
-"""How good are the samples? Five questions, each with its own blind spot.
+"""How good are the samples? Table 1's measure, the nearest training images, and all scores of a generator.
 
-`parzen`        how likely are unseen test images under the samples? (Table 1 of the paper; forgives blur)
-`frechet`       are a classifier's features of the samples spread like those of real images?
-`sure_share`    how many samples look clearly like one class? (one perfect digit, repeated, gets 1.0)
-`class_shares`  how often is each class drawn? `kl` holds that against the real shares
-`nearest`       which training images are the samples closest to? (Figure 2: did G memorise?)
+`parzen`     how likely are unseen test images under the samples? (Table 1 of the paper; forgives blur)
+`nearest`    which training images are the samples closest to? (Figure 2: did G memorise?)
+`score_all`  both kinds of scores of a generator, each with its spread (ganlib.features: a classifier's)
 
-Images come as (n, 1, 28, 28), (n, 28, 28) or (n, 784): floats in [0, 1], uint8 bytes, or a data.Images.
 G's images are in [-1, 1]: score (x + 1) / 2, as `draw` does. All runs on the CPU, in chunks.
 """
 
-import json
 import math
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from torch import nn
 
-from ganlib import check, data, files
+from ganlib import check, data
+from ganlib.features import (  # noqa: F401, offered here too
+    against,
+    class_shares,
+    frechet,
+    kl,
+    load_classifier,
+    neighbours,
+    squared_distances,
+    sure_share,
+    unit,
+)
 
-PIXELS = 28 * 28
 SIGMAS = tuple(torch.logspace(-1, 0, 10, dtype=torch.float64).tolist())  # the authors' grid
 SELECTION = 1_000  # validation images that choose σ
-CHUNK = 2_000_000  # distances held at once (8 MB): bounds the memory, changes no result
-CLASSIFIERS = data.ASSETS / "classifier.safetensors"  # tests/tools/train_classifier.py trains them
+DRAWS = 10  # of 10,000 samples each, over which a score's mean and standard deviation are taken
 
 
 @torch.no_grad()
-def draw(G):
-    """10,000 images of G, float32 (10_000, 28, 28) in [0, 1] on the CPU: the same each time."""
-    z = torch.randn(10_000, G.latent_dim, generator=torch.Generator().manual_seed(1))
+def draw(G, seed=1):
+    """10,000 images of G, float32 (10_000, 28, 28) in [0, 1] on the CPU: the same each time for one seed."""
+    z = torch.randn(10_000, G.latent_dim, generator=torch.Generator().manual_seed(seed))
     return (G(z.to(next(G.parameters()).device))[:, 0].cpu() + 1) / 2
-
-
-def unit(images, name="samples"):
-    """The images as float32 (n, 784) in [0, 1] on the CPU. Raises ValueError (Vietnamese)."""
-    x = torch.as_tensor(getattr(images, "pixels", images)).detach().cpu()
-    ok = tuple(x.shape[1:]) in ((1, 28, 28), (28, 28), (PIXELS,)) and len(x)
-    check.require(ok, name, "ảnh (n, 1, 28, 28), (n, 28, 28) hoặc (n, 784), n ít nhất là 1", x)
-    x = (x / 255 if x.dtype == torch.uint8 else x.float()).reshape(len(x), PIXELS)
-    low, high = map(float, x.aminmax())
-    if not (low >= 0 and high <= 1):  # nan is neither
-        raise ValueError(
-            f"{name} phải nằm trong [0, 1]; đã nhận từ {low:.3g} đến {high:.3g}. "
-            "Ảnh của G (sau Tanh) nằm trong [-1, 1]: hãy đổi bằng (x + 1) / 2. Ảnh 0 … 255: hãy chia cho 255."
-        )
-    return x
-
-
-def squared_distances(a, b):
-    """Yields ‖a_i − b_j‖², rows of a after rows: float32 (rows, len(b)), of floats a (n, d) and b (m, d).
-
-    ‖a‖² + ‖b‖² − 2 a·b is one matrix product; a and b are centred first, so that little cancels.
-    """
-    centre = b.mean(0)
-    a, b = a - centre, b - centre
-    b_norms = (b * b).sum(1, dtype=torch.float64)
-    for rows in a.split(max(1, CHUNK // len(b))):
-        norms = ((rows * rows).sum(1, dtype=torch.float64)[:, None] + b_norms).float()
-        yield torch.addmm(norms, rows, b.T, alpha=-2).clamp_(min=0)
 
 
 @dataclass(frozen=True)
@@ -108,82 +82,6 @@ def log_likelihood(samples, images, sigmas):
     return torch.cat(chunks, 1) - torch.tensor(constants, dtype=torch.float64)[:, None]
 
 
-class Classifier(nn.Module):
-    """A small network that knows the ten classes: images (n, 784) in [0, 1] -> logits (n, 10).
-
-    Its features (n, 64) are what the last layer reads; `accuracy` is its share of right test images.
-    """
-
-    def __init__(self, accuracy=math.nan):
-        super().__init__()
-        self.accuracy = accuracy
-        first = nn.Dropout(0.1), nn.Linear(PIXELS, 256), nn.ReLU()
-        self.features = nn.Sequential(*first, nn.Dropout(0.2), nn.Linear(256, 64), nn.ReLU())
-        self.last = nn.Sequential(nn.Dropout(0.1), nn.Linear(64, 10))
-
-    def forward(self, x):
-        return self.last(self.features(x))
-
-
-def load_classifier(name, path=CLASSIFIERS):
-    """The shipped Classifier of "mnist" or "fashion", in eval mode. Raises data.DataError (Vietnamese)."""
-    name = data.canonical(name)
-    try:
-        if not files.intact(Path(path).read_bytes()):
-            raise ValueError("seal")
-        with safe_open(path, "pt") as file:
-            classifier = Classifier(json.loads(file.metadata()["accuracy"])[name])
-            weights = {key: file.get_tensor(f"{name}.{key}") for key in classifier.state_dict()}
-    except (OSError, ValueError, SafetensorError) as error:
-        raise data.DataError(
-            f"Không đọc được bộ phân lớp {name!r} trong tệp {Path(path).name}. Hãy lấy lại thư mục "
-            "ganlib/assets từ kho mã."
-        ) from error
-    classifier.load_state_dict(weights)
-    return classifier.eval()
-
-
-@torch.no_grad()
-def class_shares(samples, classifier):
-    """The share of the samples that the classifier puts into each class: float64 (10,), sum 1."""
-    classes = classifier(unit(samples)).argmax(1)
-    return torch.bincount(classes, minlength=10).double() / len(classes)
-
-
-@torch.no_grad()
-def sure_share(samples, classifier):
-    """The share, in [0, 1], of the samples whose likeliest class has a probability above 0.9."""
-    likeliest = classifier(unit(samples)).softmax(1).amax(1)
-    return float((likeliest > 0.9).double().mean())
-
-
-def kl(p, q):
-    """KL(p ‖ q) = Σ p log(p/q) in nats; p the generated class shares, q the real ones, both (classes,).
-
-    A class that G never draws (p = 0) adds 0; one that only G draws (q = 0) makes it inf. Raises ValueError.
-    """
-    p, q = (torch.as_tensor(shares, dtype=torch.float64) for shares in (p, q))
-    if p.shape != q.shape or not all(s.min() >= 0 and abs(s.sum() - 1) <= 1e-6 for s in (p, q)):
-        raise ValueError("kl cần hai dãy tỉ lệ dài bằng nhau, không âm, mỗi dãy có tổng bằng 1.")
-    return float((p * (p / q).log())[p > 0].sum())
-
-
-@torch.no_grad()
-def frechet(samples, real, classifier):
-    """The Fréchet distance between Gaussians fitted to the classifier's features (Heusel et al. 2017).
-
-    ‖m_a − m_b‖² + tr(C_a + C_b − 2 (C_a^½ C_b C_a^½)^½), in squared feature units: only values by the same
-    classifier compare; below some thousand images it comes out too large. Raises ValueError (Vietnamese).
-    """
-    a, b = (classifier.features(x).double() for x in (unit(samples), unit(real, "real")))
-    cov_a, cov_b = a.T.cov(), b.T.cov()
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    overlap = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    distance = (a.mean(0) - b.mean(0)).pow(2).sum() + cov_a.trace() + cov_b.trace() - 2 * overlap
-    return max(0.0, float(distance))  # rounding may leave −1e-12
-
-
 @torch.no_grad()
 def nearest(samples, train, k=1):
     """The k training images closest to each sample: (indices (n, k) int64, distances (n, k) float32).
@@ -209,42 +107,60 @@ def held_out(name):
     return train.pixels[start : start + SELECTION], test.pixels, full
 
 
-def score_all(samples, name):
-    """Every score of `samples` against the test images of "mnist" or "fashion", as a dict ready for JSON.
+def spread(rows):
+    """[{name: number}, …] -> {name: mean, name_sd: standard deviation} over the rows."""
+    columns = {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
+    sd = {f"{name}_sd": float(values.std()) for name, values in columns.items()}
+    return {name: float(values.mean()) for name, values in columns.items()} | sd
 
-    comparable: the Parzen score may stand beside the paper's (10,000 samples, the complete data set).
+
+def over_draws(G, measures, draws=DRAWS):
+    """The measures (a function of samples, as `against` makes it) over draws of z: see `spread`."""
+    return spread([measures(draw(G, seed)) for seed in range(1, draws + 1)])
+
+
+def floor(name, measures, draws=DRAWS):
+    """The same of real images in place of samples: 10,000 training images, drawn anew each time."""
+    pixels, random = data.load(name).pixels, torch.Generator().manual_seed(0)
+    n = min(10_000, len(pixels) // 2)
+    orders = [torch.randperm(len(pixels), generator=random) for _ in range(draws)]
+    return spread([measures(pixels[order[:n]]) for order in orders])
+
+
+def likelihood(samples, test, validation):
+    """The Parzen score as it stands in the tables: mean, standard error over the test images, σ."""
+    found = parzen(samples, test, validation)
+    return {"parzen": found.mean, "parzen_se": found.standard_error, "sigma": found.sigma}
+
+
+def score_all(G, name, draws=DRAWS):
+    """Every score of G against the test images of "mnist" or "fashion", as a dict ready for JSON.
+
+    Parzen (with parzen_se, over the test images) is of the first draw of z; the others are means over all
+    draws, with their standard deviation beside (…_sd). comparable: Parzen may stand beside the paper's.
     """
-    samples, (validation, test, full), classifier = unit(samples), held_out(name), load_classifier(name)
-    likelihood = parzen(samples, test, validation)
-    found = {"parzen": likelihood.mean, "parzen_se": likelihood.standard_error, "sigma": likelihood.sigma}
-    found |= by_classifier(samples, test, classifier)
-    found["shares"] = class_shares(samples, classifier).tolist()
-    return found | {"comparable": full and len(samples) == 10_000}
-
-
-def by_classifier(samples, real, classifier):
-    """The three scores that take a second."""
-    return {
-        "frechet": frechet(samples, real, classifier),
-        "sure": sure_share(samples, classifier),
-        "kl": kl(class_shares(samples, classifier), class_shares(real, classifier)),
-    }
+    (validation, test, full), classifier = held_out(name), load_classifier(name)
+    found = likelihood(draw(G), test, validation) | over_draws(G, against(test, classifier), draws)
+    return found | {"comparable": full}
 
 
 def scorer(name):
     """For record.train_and_record: a function state -> {score: number} that also prints them.
 
-    Of 10,000 images of the generator that is shown; where that is an average, "plain_…" are G's own.
+    Of the generator that is shown. D_train, D_test: the mean of D(x) over 10,000 training and test images.
     """
-    classifier, test = load_classifier(name), held_out(name)[1]  # their errors come before any work
+    validation, test, _ = held_out(name)
+    measures = against(test, load_classifier(name))
+    seen, unseen = (data.to_float(pixels) for pixels in (data.load(name).pixels[:10_000], test))
 
+    @torch.no_grad()
     def score(state):
-        found = score_all(draw(state.sampler()), name)
-        del found["shares"], found["comparable"]
-        if state.G_avg is not None:
-            plain = by_classifier(draw(state.G), test, classifier)
-            found |= {f"plain_{key}": value for key, value in plain.items()}
-        print("  " + ", ".join(f"{key} {value:.4g}" for key, value in found.items()))
+        G, D, device = state.sampler(), state.D.eval(), state.device
+        found = likelihood(draw(G), test, validation) | over_draws(G, measures)
+        for key, x in ("D_train", seen), ("D_test", unseen):
+            found[key] = float(torch.sigmoid(D(x.to(device))).mean())
+        D.train()
+        print("  " + ", ".join(f"{key} {value:.4g}" for key, value in found.items() if "_sd" not in key))
         return found
 
     return score

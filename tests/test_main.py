@@ -1,9 +1,11 @@
 """python -m ganlib: a tiny run from start to score, going on with one, and what it says to wrong words."""
 
+import re
+
 import pytest
 
-from ganlib import record, training
-from ganlib.__main__ import main
+from ganlib import record, scores, training
+from ganlib.__main__ import MEASURES, main
 
 TINY = "--first 60 --m 20 --hidden-G 8 --hidden-D 8 --precision fp32 --device cpu --score-every 0".split()
 
@@ -13,7 +15,14 @@ def empty_folder(sample_only, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_train_then_score(capsys):
+@pytest.fixture
+def few_samples(monkeypatch):
+    """Scores of 400 samples in place of 10,000."""
+    draw = scores.draw
+    monkeypatch.setattr(scores, "draw", lambda G, seed=1: draw(G, seed)[:400])
+
+
+def test_train_then_score(few_samples, capsys):
     words = ["--epochs", "3", "--seed", "3", "--average", "0.9", *TINY, "--score-every", "2"]
     assert main(["train", "mnist", *words]) == 0
     said = capsys.readouterr().out
@@ -21,10 +30,17 @@ def test_train_then_score(capsys):
     kept = record.load("mnist.safetensors")
     assert (kept.epochs, kept.count) == (3, 60)
     assert kept.settings["seed"] == 3 and kept.settings["hidden_G"] == (8,)
-    assert kept.scores["plain_kl"].isfinite().tolist() == [False, True, True]  # each second, and the last
+    for key in ("parzen", "recall", "D_test"):
+        assert kept.scores[key].isfinite().tolist() == [False, True, True]  # each second, and the last
     assert main(["score", "mnist.safetensors"]) == 0
     said = capsys.readouterr().out
-    assert f"Fréchet: {kept.scores['frechet'][-1]:.1f}"[:-1] in said and "không so được với bài báo" in said
+    assert "qua 10 lần rút z" in said and "không so được với bài báo" in said
+    for key, (name, digits) in MEASURES.items():
+        mean, sd = map(float, re.search(rf"{re.escape(name)}: (\S+) ± (\S+)\n", said).groups())
+        near = 0.01 * abs(float(kept.scores[key][-1])) + 2 * 10**-digits  # the record's weights are rounded
+        assert mean == pytest.approx(float(kept.scores[key][-1]), abs=near)
+        assert sd == pytest.approx(float(kept.scores[f"{key}_sd"][-1]), abs=near)
+    assert re.search(r"Tỉ lệ mười lớp: 0 [\d.]+%, 1 [\d.]+%", said)
 
 
 @pytest.mark.parametrize("name", ["FashionMNIST", "fashion"])

@@ -1,9 +1,10 @@
-"""ganlib.scores against direct float64 numpy on small cases, closed forms, and what it must refuse."""
+"""ganlib.scores and ganlib.features against direct float64 numpy and brute force; what they must refuse."""
 
 import json
 import math
 import types
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector
 from train_classifier import fit, save_classifiers, train_classifier
 
-from ganlib import data, scores
-from ganlib.networks import Generator
+from ganlib import data, features, scores
+from ganlib.networks import Discriminator, Generator
 
-NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "07_danh_gia.ipynb"
+NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "08_thuoc_do.ipynb"
 
 
 def images(n, seed=0):
@@ -80,10 +81,11 @@ def test_chunks_bound_the_memory_and_change_no_result(monkeypatch):
         found = scores.parzen(samples, test, train)
         return [found.mean, *found.curve.values(), *scores.nearest(samples, train, k=3)[1].flatten().tolist()]
 
-    whole = results()
-    monkeypatch.setattr(scores, "CHUNK", 130)  # 3 rows of 40; a last chunk of one row or two
+    whole, near = results(), scores.neighbours(samples, test, Fixed())
+    monkeypatch.setattr(features, "CHUNK", 130)  # 3 rows of 40; a last chunk of one row or two
     assert max(len(rows) for rows in scores.squared_distances(test, samples)) == 3
     assert results() == pytest.approx(whole, abs=1e-4)
+    assert scores.neighbours(samples, test, Fixed()) == near
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_what_is_no_image_in_0_to_1_is_refused(bad, message):
 
 
 def test_every_score_refuses_the_images_of_tanh():
-    x, ok, classifier = 2 * images(4) - 1, images(3), scores.Classifier()
+    x, ok, classifier = 2 * images(4) - 1, images(3), features.Classifier()
     calls = [
         ("samples", scores.parzen, x, ok, ok),
         ("test", scores.parzen, ok, x, ok),
@@ -115,7 +117,9 @@ def test_every_score_refuses_the_images_of_tanh():
         ("samples", scores.sure_share, x, classifier),
         ("samples", scores.nearest, x, ok),
         ("train", scores.nearest, ok, x),
-        ("samples", scores.score_all, x, "mnist"),
+        ("samples", scores.neighbours, x, ok, classifier),
+        ("real", scores.neighbours, ok, x, classifier),
+        ("real", scores.against, x, classifier),
     ]
     for name, score, *given in calls:
         with pytest.raises(ValueError, match=rf"{name} phải nằm trong \[0, 1\]"):
@@ -206,14 +210,14 @@ def test_the_script_trains_with_the_notebook_s_fit(sample_only):
     train, weights = data.load("mnist"), []
     for how in (fit, taught["fit"]):
         torch.manual_seed(0)
-        network = scores.Classifier()
+        network = features.Classifier()
         how(network, scores.unit(train)[:512], train.labels[:512], epochs=2)
         weights.append(parameters_to_vector(network.parameters()))
     assert torch.equal(*weights)
 
 
 def test_trained_classifiers_survive_the_file(sample_only, tmp_path):
-    pair = {"mnist": train_classifier("mnist", epochs=1), "fashion": scores.Classifier(0.25).half().float()}
+    pair = {"mnist": train_classifier("mnist", epochs=1), "fashion": features.Classifier(0.25).half().float()}
     assert pair["mnist"].accuracy > 0.85 and not pair["mnist"].training
     save_classifiers(pair, tmp_path / "two")
     for name, classifier in pair.items():
@@ -230,24 +234,117 @@ def test_draw_is_of_its_own_noise():
     assert torch.equal(x, (G(z)[:, 0] + 1) / 2) and not x.requires_grad
 
 
-def test_score_all_on_the_sample(sample_only):
-    train = data.load("mnist").pixels
-    found = scores.score_all(train[:2_000] / 255, "mnist")
-    assert json.loads(json.dumps(found)) == found
-    assert list(found) == ["parzen", "parzen_se", "sigma", "frechet", "sure", "kl", "shares", "comparable"]
-    assert 140 < found["parzen"] < 177 and found["kl"] < 0.005 and found["comparable"] is False
-    validation, test, full = scores.held_out("mnist")
-    assert not full and torch.equal(validation, train[-1_000:]) and len(test) == 1_000
-    right = scores.frechet(train[:2_000], test, scores.load_classifier("mnist"))
-    assert found["frechet"] == pytest.approx(right, rel=1e-6)
+def test_neighbours_against_brute_force():
+    """Kynkäänniemi et al. 2019 and Naeem et al. 2020, written out."""
+    samples, real = images(30) ** 0.3, images(40, 1)
+    a, b = (Fixed().features(x).double().numpy() for x in (samples, real))
+
+    def reach(x, k):
+        return np.array([np.sort(np.linalg.norm(x - row, axis=1))[k] for row in x])
+
+    for k in (1, 5):
+        found = scores.neighbours(samples, real, Fixed(), k)
+        r_a, r_b, apart = reach(a, k), reach(b, k), np.linalg.norm(a[:, None] - b, axis=2)
+        expected = {
+            "precision": np.mean([any(row <= r_b) for row in apart]),
+            "recall": np.mean([any(column <= r_a) for column in apart.T]),
+            "density": np.mean([sum(row <= r_b) for row in apart]) / k,
+            "coverage": np.mean([min(column) <= r for column, r in zip(apart.T, r_b, strict=True)]),
+        }
+        assert found == pytest.approx(expected) and list(found) == list(expected)
+        assert 0 < min(found.values()) < 1  # a case in which something lies outside
+    for few in (real[:5], real[:1]):
+        with pytest.raises(ValueError, match="k phải là số nguyên"):
+            scores.neighbours(samples, few, Fixed())
+
+
+def test_neighbours_of_the_same_images_and_of_others_far_away():
+    x = images(30)
+    density = pytest.approx(6 / 5, rel=0.2)  # each in reach of itself and of five; ties may round either way
+    same = {"precision": 1, "recall": 1, "density": density, "coverage": 1}
+    assert scores.neighbours(x, x.flip(0), Fixed()) == same
+    assert not any(scores.neighbours(x * 0.01, 1 - 0.01 * x, Fixed()).values())
+
+
+def test_against_is_the_single_functions():
+    samples, real, classifier = images(60), images(80, 1) ** 2, features.Classifier().eval()
+    measures = scores.against(real, classifier)
+    expected = {"frechet": scores.frechet(samples, real, classifier)}
+    expected |= scores.neighbours(samples, real, classifier)
+    expected |= {"sure": scores.sure_share(samples, classifier)}
+    expected |= {"kl": scores.kl(*(scores.class_shares(x, classifier) for x in (samples, real)))}
+    for _ in range(2):  # the real images stay as they were
+        found = measures(samples)
+        assert found == pytest.approx(expected, rel=1e-9) and list(found) == list(expected)
+
+
+def test_spread():
+    found = scores.spread([{"a": 1.0, "b": 2}, {"a": 4.0, "b": 2}, {"a": 4.0, "b": 2}])
+    assert found == pytest.approx({"a": 3, "b": 2, "a_sd": math.sqrt(3), "b_sd": 0})
+
+
+def test_over_draws_takes_another_noise_each_time():
+    G, means = Generator(20, (8,)), []
+
+    def measures(x):
+        means.append(float(x.mean()))
+        return {"mean": means[-1]}
+
+    found = scores.over_draws(G, measures, 3)
+    assert means == [float(scores.draw(G, seed).mean()) for seed in (1, 2, 3)] and len(set(means)) == 3
+    assert found == scores.spread([{"mean": mean} for mean in means])
+
+
+def test_floor_is_of_real_training_images(sample_only):
+    train, seen = data.load("mnist").pixels, []
+
+    def measures(x):
+        seen.append(x)
+        return {"n": len(x)}
+
+    half = len(train) // 2
+    assert scores.floor("mnist", measures, 2) == {"n": half, "n_sd": 0}
+    assert not torch.equal(*seen)
+    known = {x.numpy().tobytes() for x in train}
+    assert all(x.numpy().tobytes() in known for x in seen[0][:50])
+
+
+def few_images(monkeypatch, full=False):
+    """A quick `held_out` and a quick `draw`: 10 images that choose σ, 300 test images, 400 samples.
+
+    Returns the test images.
+    """
+    few, draw = data.load("mnist", train=False).pixels[:310], scores.draw
+    monkeypatch.setattr(scores, "held_out", lambda name: (few[:10], few[10:], full))
+    monkeypatch.setattr(scores, "draw", lambda G, seed=1: draw(G, seed)[:400])
+    return few[10:]
 
 
 @pytest.mark.filterwarnings("ignore:σ")
-def test_only_ten_thousand_samples_against_the_full_set_compare(monkeypatch):
-    few = data.load("mnist", train=False).pixels[:20]
-    for n, full, comparable in (10_000, True, True), (9_999, True, False), (10_000, False, False):
-        monkeypatch.setattr(scores, "held_out", lambda name, full=full: (few[:10], few[10:], full))
-        assert scores.score_all(few.repeat(n // 20 + 1, 1, 1)[:n], "mnist")["comparable"] is comparable
+@pytest.mark.parametrize("full", [True, False])
+def test_score_all(sample_only, monkeypatch, full):
+    test, classifier, G = few_images(monkeypatch, full), scores.load_classifier("mnist"), Generator(20, (8,))
+    found = scores.score_all(G, "mnist", 2)
+    assert json.loads(json.dumps(found)) == found
+    seven = ["frechet", "precision", "recall", "density", "coverage", "sure", "kl"]
+    assert list(found) == [
+        *("parzen", "parzen_se", "sigma"), *seven, *(f"{name}_sd" for name in seven), "comparable"
+    ]  # fmt: skip
+    assert found["comparable"] is full  # the sample's Parzen does not stand beside the paper's
+    few = scores.held_out("mnist")[0]
+    assert found["parzen"] == scores.parzen(scores.draw(G), test, few).mean
+    assert all(map(math.isfinite, found.values()))
+    two = [scores.frechet(scores.draw(G, seed), test, classifier) for seed in (1, 2)]
+    assert found["frechet"] == pytest.approx(sum(two) / 2, rel=1e-9)
+    assert found["frechet_sd"] == pytest.approx(abs(two[0] - two[1]) / math.sqrt(2), rel=1e-6)
+
+
+def test_likelihood_on_the_sample(sample_only):
+    train = data.load("mnist").pixels
+    validation, test, full = scores.held_out("mnist")
+    assert not full and torch.equal(validation, train[-1_000:]) and len(test) == 1_000
+    found = scores.likelihood(train[:2_000], test, validation)
+    assert 140 < found["parzen"] < 177 and list(found) == ["parzen", "parzen_se", "sigma"]
 
 
 def test_held_out_of_the_full_set(monkeypatch):
@@ -262,14 +359,19 @@ def test_held_out_of_the_full_set(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:σ")
-def test_scorer_scores_what_is_shown_and_g_itself(sample_only, monkeypatch, capsys):
-    few = data.load("mnist", train=False).pixels[:20]
-    monkeypatch.setattr(scores, "held_out", lambda name: (few[:10], few[10:], False))
-    G, shown = Generator(20, (8,)), Generator(20, (8,))
-    score, test, classifier = scores.scorer("mnist"), few[10:], scores.load_classifier("mnist")
-    found = score(types.SimpleNamespace(G=G, G_avg=shown, sampler=lambda: shown))
-    assert found["frechet"] == scores.frechet(scores.draw(shown), test, classifier)
-    assert found["plain_frechet"] == scores.frechet(scores.draw(G), test, classifier)
-    assert "plain_kl" in capsys.readouterr().out
-    alone = score(types.SimpleNamespace(G=G, G_avg=None, sampler=lambda: G))
-    assert list(alone) == ["parzen", "parzen_se", "sigma", "frechet", "sure", "kl"]
+def test_scorer_scores_what_is_shown_and_asks_d(sample_only, monkeypatch, capsys):
+    test, classifier = few_images(monkeypatch), scores.load_classifier("mnist")
+    monkeypatch.setattr(scores, "over_draws", partial(scores.over_draws, draws=2))
+    shown, D = Generator(20, (8,)), Discriminator((8,), 0.5)
+    state = types.SimpleNamespace(D=D, sampler=lambda: shown, device=torch.device("cpu"))
+    found = scores.scorer("mnist")(state)
+    right = scores.over_draws(shown, scores.against(test, classifier))
+    assert {key: found[key] for key in right} == right
+    assert list(found)[:3] == ["parzen", "parzen_se", "sigma"] and list(found)[-2:] == ["D_train", "D_test"]
+    assert D.training  # asked without Dropout, then as it was
+    for key, pixels in ("D_train", data.load("mnist").pixels[:10_000]), ("D_test", test):
+        with torch.no_grad():
+            answers = torch.sigmoid(D.eval()(data.to_float(pixels)))
+        assert found[key] == pytest.approx(float(answers.mean()), rel=1e-6)
+    said = capsys.readouterr().out
+    assert "recall" in said and "D_test" in said and "_sd" not in said

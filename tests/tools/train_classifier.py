@@ -3,7 +3,7 @@
     python tests/tools/train_classifier.py [FILE]        # half a minute each on two cores
 
 The same weights each time on one machine, rounded to fp16 as the file keeps them. All 60,000 training
-images teach, the test images only measure. `fit` is notebook 07's.
+images teach, the test images only measure. `fit` is notebook 08's.
 """
 
 import json
@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import nn
 
 from ganlib import data, files
-from ganlib.scores import CLASSIFIERS, Classifier, unit
+from ganlib.features import CLASSIFIERS, Classifier, unit
 
 
 def fit(classifier, x, labels, epochs, batch=256, lr=3e-3):
