@@ -1,14 +1,17 @@
-"""The write-up's own pictures, images/*.png: its structure drawing, its equations, and its results."""
+"""The write-up's own pictures, in images/: structure, equations, results, and the film of the runs."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from matplotlib.patches import FancyBboxPatch, Rectangle
+from PIL import Image, ImageDraw, ImageFont
 
 from ganlib import files
 from ganlib.data import ASSETS, TITLES
-from ganlib.figures import D_COLOR, G_COLOR, INK, REAL_COLOR, image_grid, loss_curves, png
+from ganlib.figures import D_COLOR, G_COLOR, INK, REAL_COLOR, grid_pixels, image_grid, loss_curves, png
 
 GRADIENT = r"\nabla_{\theta_%s}\;\dfrac{1}{m}\;\sum_{i=1}^{m}\,"
 LOG_FAKE = r"\log\left(1 - D\left(G\left(z^{(i)}\right)\right)\right)"
@@ -112,10 +115,31 @@ def results(run):
     rows = [f"epoch {epoch}" for epoch in range(10, epochs + 1, 10)]
     grid = image_grid(run.images[9::10, :12].flatten(0, 1), 12, title, color=G_COLOR, rows=rows)
     curves = loss_curves(run.loss_D, run.loss_G, title=f"{name}: loss của hai mạng qua {epochs} epoch")
-    drawn = f"Ảnh của G khi học {name}: cứ 10 epoch một hàng, mỗi cột một z; nét rõ dần từ trên xuống."
+    drawn = f"Ảnh của G khi học {name}: cứ 10 epoch một hàng, mỗi cột một z; đa số rõ dần từ trên xuống."
     last = f"loss_D là {run.loss_D[-1]:.2f}, loss_G là {run.loss_G[-1]:.2f}: không đường nào về 0."
     losses = f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mốc; cuối cùng {last}"
     return {"train": (grid, drawn), "loss": (curves, losses)}
+
+
+def film(*runs):
+    """The runs side by side, an epoch a frame: what the fixed noise gives, as an animated WebP (bytes).
+
+    It begins slowly, as most happens in the first ten epochs, and rests on the last.
+    """
+    font, epochs, frames = ImageFont.truetype(findfont("DejaVu Sans"), 22), runs[0].epochs, []
+    for epoch in range(1, epochs + 1):
+        grids = [grid_pixels(run.images[epoch - 1], 6).repeat(2, 0).repeat(2, 1) for run in runs]
+        high, wide = grids[0].shape
+        frame = Image.new("RGB", (len(runs) * (wide + 24) - 24, high + 40), "white")
+        for i, (run, grid) in enumerate(zip(runs, grids, strict=True)):
+            frame.paste(Image.fromarray(grid), (i * (wide + 24), 40))
+            words = f"{TITLES[run.data]}, epoch {epoch}"
+            ImageDraw.Draw(frame).text((i * (wide + 24) + 4, 20), words, INK, font, anchor="lm")
+        frames.append(frame)
+    file, pace = io.BytesIO(), [400 if epoch <= 10 else 120 for epoch in range(1, epochs)] + [3000]
+    small = {"quality": 30, "method": 4}
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], duration=pace, loop=0, **small)
+    return file.getvalue()
 
 
 def draw_all(folder):
@@ -123,10 +147,12 @@ def draw_all(folder):
     from ganlib.record import load  # here alone: the other drawings need no run
 
     pictures = {"GAN_structure": gan_structure()} | {f"eqn{n}": equation(n) for n in EQUATIONS}
-    for data, train in ("mnist", "mnist_train"), ("fashion", "fashion_epoch"):
-        run = results(load(ASSETS / f"{data}.safetensors"))
-        pictures |= {train: run["train"][0], f"{data}_loss": run["loss"][0]}
+    runs = [load(ASSETS / f"{data}.safetensors") for data in ("mnist", "fashion")]
+    for run, train in zip(runs, ("mnist_train", "fashion_epoch"), strict=True):
+        drawn = results(run)
+        pictures |= {train: drawn["train"][0], f"{run.data}_loss": drawn["loss"][0]}
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         files.write(folder / f"{name}.png", png(figure))
+    files.write(folder / "film.webp", film(*runs))

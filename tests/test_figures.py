@@ -13,7 +13,7 @@ import pytest
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageSequence
 
 from ganlib import diagrams, figures
 
@@ -54,6 +54,11 @@ def assert_white_edge(png):
 # --- the write-up's pictures ---
 
 
+def frames(film):
+    """Of an animated picture, path or file: its frames in grey, floats (height, width)."""
+    return [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(Image.open(film))]
+
+
 def difference(one, two):
     """Of two pictures: the greatest mean difference (of 255) over a block of 20 × 20 pixels."""
     one, two = (Image.open(path).convert("L") for path in (one, two))
@@ -65,9 +70,13 @@ def test_committed_pictures_are_what_is_drawn(tmp_path):
     if matplotlib.__version_info__ < (3, 11, 2):
         pytest.skip("matplotlib cũ hơn đặt chữ khác đi vài điểm ảnh")
     diagrams.draw_all(tmp_path / "new")
-    assert {path.name for path in (tmp_path / "new").iterdir()} == set(NAMES)
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {*NAMES, "film.webp"}
     for name in NAMES:
         assert difference(tmp_path / "new" / name, IMAGES / name) < 40, name
+    now, committed = frames(tmp_path / "new" / "film.webp"), frames(IMAGES / "film.webp")
+    assert len(now) == len(committed) == 100 and (IMAGES / "film.webp").stat().st_size < 2_000_000
+    for one, two in zip(now[::33], committed[::33], strict=True):
+        assert np.abs(one - two).mean() < 2
     moved = diagrams.gan_structure()
     moved.axes[0].texts[2].set_y(0.3)  # one word
     (tmp_path / "moved.png").write_bytes(figures.png(moved))
@@ -91,6 +100,22 @@ def test_results_show_each_tenth_epoch_and_the_losses(make_record):
     lines = [line.get_ydata() for line in curves.axes[0].lines if len(line.get_xdata()) == 25]
     np.testing.assert_allclose(lines, np.stack([run.loss_D, run.loss_G]))
     assert f"{run.loss_D[-1]:.2f}" in alt
+
+
+def test_the_film_shows_the_images_of_each_epoch(make_record):
+    runs = make_record(12), make_record(12)
+    runs[0].images[4, 7] = 255  # one white image in a frame of noise
+    film = io.BytesIO(diagrams.film(*runs))
+    shown = frames(film)
+    assert len(shown) == 12 and shown[0].shape == (404, 752)
+    white = shown[4][100:156, 64:120]  # image 7: second row, second column, below 40 pixels of words
+    assert white.mean() > 240 > 200 > max(shown[3][100:156, 64:120].mean(), shown[4][100:156, 124:180].mean())
+    assert all(frame[:40].min() < 120 for frame in shown)  # the words
+    pace = []
+    for frame in ImageSequence.Iterator(Image.open(film)):
+        frame.load()  # only then does it tell how long it stays
+        pace.append(frame.info["duration"])
+    assert pace == [400] * 10 + [120, 3000]
 
 
 # --- grids ---

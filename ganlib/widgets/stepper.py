@@ -38,7 +38,7 @@ WHAT_IFS = (
         "đối đầu với D không?", {
         "update_D": [("loss_D(real_logit, fake_logit)", "loss_D(fake_logit, real_logit)")]}),
     WhatIf("eqn4 thay loss không bão hoà", "Chạy vài chục vòng, rồi so ‖∇θ_g‖ với bản gốc ở cùng vòng lặp: "
-        "khi D bác bỏ mọi ảnh giả, loss nào còn kéo được G?", {
+        "khi D bác bỏ mọi ảnh giả, loss nào còn kéo được G? (Bảng dùng Adam.)", {
         "update_G": [("loss_G(fake_logit)", "loss_G_minimax(fake_logit)")]}),
     WhatIf("G không đi", "Chỉ còn D học. loss_D sẽ đi về đâu? Ảnh giả có khá lên không?", {
         "update_G": [("optimizer_G.step()", None)]}),
@@ -67,6 +67,11 @@ def stepper(update_D=None, update_G=None, data="mnist", **settings):
         still, film = page.picture(shown.machine), page.recorded(shown.machine, WHAT_IFS[0])
     panel.show(shown.widget, *still)
     display(HTML(film))
+
+
+def still():
+    """The picture that stands where no widget shows, of ganlib's own functions: PNG bytes, for README."""
+    return page.picture(Panel().machine)[0]
 
 
 def fitting(name, function, minimax):
