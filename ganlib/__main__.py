@@ -14,7 +14,7 @@ class Parser(argparse.ArgumentParser):
     def format_help(self):  # argparse's own words in Vietnamese
         text = super().format_help().replace("usage:", "cách dùng:").replace("options:", "có thể thêm:")
         text = text.replace("positional arguments:", "phải có:")
-        return text.replace("show this help message and exit", "hiện lời giúp này")
+        return text.replace("show this help message and exit", "hiện trợ giúp này")
 
 
 def widths(text):

@@ -7,7 +7,7 @@ frozen   no gradient is computed for the weights of the network that rests: it w
 joined   in bf16, D sees the real and the fake batch in one pass
 torchrun each process takes its rows of every batch; gradients are averaged before each step
 
-`frozen` and `joined` are for ganlib's own updates: a reader's function runs as it stands. Notebook 04 times
+`frozen` and `joined` are for ganlib's own updates: a reader's function runs as it stands. Notebook 10 times
 each; tests hold each against the plain form.
 """
 

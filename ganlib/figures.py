@@ -68,8 +68,8 @@ def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=
     columns = columns_of(len(images), columns)
     rows, captions = list(rows or []), list(captions or [])
     n_rows = math.ceil(len(images) / columns)
-    check.require(len(captions) in (0, len(images)), "captions", f"dãy {len(images)} chuỗi chữ", captions)
-    check.require(len(rows) in (0, n_rows), "rows", f"dãy {n_rows} chuỗi chữ", rows)
+    check.require(len(captions) in (0, len(images)), "captions", f"dãy {len(images)} chuỗi ký tự", captions)
+    check.require(len(rows) in (0, n_rows), "rows", f"dãy {n_rows} chuỗi ký tự", rows)
     inch = min(0.95, 9 / columns) / (28 + GAP)  # of one pixel
     below = round(0.24 / inch) if captions else 0
     pixels = grid_pixels(images, columns, below)

@@ -38,7 +38,7 @@ def line_panels(shown, data):
 
     data: a 1-D Mixture.
     """
-    figure, axes = panels(*(title for title, *_ in shown), width=2.72 * len(shown), height=3.7)
+    figure, axes = panels(*(title for title, *_ in shown), width=2.72 * len(shown), height=4)
     low, high = -3.0, 4.0
     x, middle = edges(low, high)
     z = torch.distributions.Normal(0.0, 1.0).icdf(torch.linspace(0.02, 0.98, 15))[:, None]  # evenly likely
@@ -49,13 +49,17 @@ def line_panels(shown, data):
         ax.plot(middle, density_of_G(G, x), color=G_COLOR, lw=2.2, ls="--")
         ax.plot(middle, answers_at(D, middle), color=D_COLOR, lw=2.6)
         ax.axhline(0.5, color=GREY, lw=1, ls=":")
-        for y, name in ((-0.06, "x"), (-0.5, "z")):  # the two axes that the arrows go between
+        for y, name in ((-0.06, "x"), (-0.62, "z")):  # the two axes that the arrows go between
             ax.axhline(y, color=INK, lw=1.3)
             ax.text(low, y - 0.04, f" {name}", size=13, va="top")
+            for place in range(-2, 4):
+                ax.text(place, y - 0.05, f"{place}", size=10, color=GREY, ha="center", va="top")
         for start, end in torch.cat([z, G(z)], 1).clamp(low, high).tolist():
-            ax.annotate("", (end, -0.07), (start, -0.5), arrowprops=style)
-        ax.set(xlim=(low, high), ylim=(-0.6, 1.15), xticks=[], yticks=[])
+            ax.annotate("", (end, -0.19), (start, -0.62), arrowprops=style)
+        ax.set(xlim=(low, high), ylim=(-0.78, 1.15), xticks=[], yticks=[])
         ax.spines[["bottom", "left"]].set_visible(False)
+    axes[0].set_yticks((0, 0.5, 1), ("0", "1/2", "1"))
+    axes[0].tick_params(length=0)
     return figure
 
 
@@ -82,7 +86,7 @@ class Square:
             self.pushes.set_segments(torch.stack([fake[: len(push)], ends], 1).numpy())
 
 
-def planes(shown, real, side=2.6):
+def planes(shown, real, side=2.3):
     """Squares of the plane, up to four in a row, for each (title, points of G, D); real: points (n, 2)."""
     columns = min(len(shown), 4)
     rows = math.ceil(len(shown) / columns)
@@ -132,3 +136,78 @@ class Scene:
         along = np.linspace(0, 1, len(history))
         self.loss_D.set_data(along, history[:, 0])
         self.loss_G.set_data(along, history[:, 1])
+
+
+class Orbit:
+    """The plane of a Dirac-GAN, θ of G along and ψ of D up: `draw` puts a path and its mean into it."""
+
+    def __init__(self, ax, edge):
+        ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
+        tidy(ax)
+        ax.set_xlabel("θ", color=G_COLOR, size=15)
+        turn = np.linspace(0, 2 * math.pi, 200)
+        ax.plot(np.cos(turn), np.sin(turn), color=GREY, lw=1.2, ls=":")
+        self.way = ax.plot([], [], color=INK, lw=0.8)[0]
+        ax.plot(0, 0, "o", color=REAL_COLOR, ms=11)
+        self.here = ax.plot([], [], "o", color=INK, ms=7)[0]
+        self.mean = ax.plot([], [], "X", color="white", mec=INK, mew=1.2, ms=8)[0]
+
+    def draw(self, path):
+        """path: (θ, ψ) of each step, (n, 2)."""
+        path = np.asarray(path)
+        self.way.set_data(*path.T)
+        self.here.set_data(*path[-1:].T)
+        self.mean.set_data(*path.mean(0)[:, None])
+
+
+def orbits(paths, edge=1.7):
+    """One Orbit for each {title: (θ, ψ) of each step}, side by side."""
+    figure, axes = panels(*paths, width=2.72 * len(paths), height=3.2)
+    for ax, path in zip(axes, paths.values(), strict=True):
+        Orbit(ax, edge).draw(path)
+        ax.title.set_size(13)
+    axes[0].set_ylabel("ψ", color=D_COLOR, size=15, rotation=0)
+    return figure
+
+
+class DiracScene:
+    """The live picture of a Dirac-GAN: its path on the plane, and what D answers along the line."""
+
+    def __init__(self):
+        self.figure = Figure((9, 3.9), layout="constrained")
+        left, right = self.figure.subplots(1, 2, width_ratios=(1, 1.3))
+        side = np.linspace(-2.75, 2.75, 12)
+        self.places = np.stack(np.meshgrid(side, side), 2).reshape(-1, 2)
+        still = 0 * self.places.T
+        self.arrows = left.quiver(
+            *self.places.T, *still, color=GREY, alpha=0.5, pivot="mid", scale=26, width=4e-3
+        )
+        self.orbit, self.x = Orbit(left, 3), np.linspace(-3, 3, 241)
+        right.axhline(0.5, color=GREY, lw=1, ls=":")
+        right.plot((0, 0), (0, 1), color=REAL_COLOR, lw=4)
+        right.text(0, 1.05, "điểm thật: 0", color=REAL_COLOR, size=13, ha="center")
+        self.G = right.plot([], [], color=G_COLOR, lw=4, ls="--")[0]
+        self.name = right.text(0, -0.03, "θ", color=G_COLOR, size=15, ha="center", va="top", clip_on=True)
+        self.D = right.plot([], [], color=D_COLOR, lw=2.6)[0]
+        right.set(xlim=(-3, 3), ylim=(-0.15, 1.18), xticks=(-2, 2), yticks=(0, 0.5, 1), xlabel="x")
+        right.set_yticklabels(("0", "1/2", "1"))
+        tidy(right)
+        left.set_ylabel("ψ", color=D_COLOR, size=15, rotation=0)
+        left.set_title("mỗi bước đi theo mũi tên", color=INK, size=13, weight="bold")
+        right.set_title("D(x) = σ(ψx), và điểm giả θ", color=D_COLOR, size=13, weight="bold")
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
+
+    def field(self, rule, eta):
+        """Where one step of that rule goes from each place: directions only."""
+        moves = np.array([rule(*place, eta) for place in self.places.tolist()], float) - self.places
+        length = np.hypot(*moves.T).clip(1e-12)
+        self.arrows.set_UVC(*(moves / length[:, None]).T)
+
+    def draw(self, path):
+        """path: (θ, ψ) of each step so far, (n, 2)."""
+        self.orbit.draw(path)
+        theta, psi = path[-1]
+        self.G.set_data((theta, theta), (0, 1))
+        self.name.set_x(theta)
+        self.D.set_data(self.x, 1 / (1 + np.exp(-psi * self.x)))

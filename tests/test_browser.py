@@ -1,4 +1,4 @@
-"""What a class sees and clicks, in JupyterLab in a real browser: replay, playground, walk."""
+"""What a class sees and clicks, in JupyterLab and Notebook 7 in a real browser: replay, playground, walk."""
 
 import re
 
@@ -34,6 +34,10 @@ class Panel:
     def button(self, words):
         return self.whole.locator("button", has_text=words)  # an icon would be part of the role's name
 
+    def arrow(self, side):
+        """Move the first slider by a key: Notebook 7 takes the arrows for its headings, but not with Shift."""
+        self.slider.press("Shift+" * (self.lab.app == "notebook") + f"Arrow{side}")
+
     def expect(self, words):
         expect(self.whole).to_contain_text(re.compile(words))
 
@@ -68,7 +72,7 @@ def replay(lab, make_record):
 def playground(lab):
     """A playground in a notebook, on a screen without the file browser."""
     lab.open(lab.write("06.ipynb", THREADS, "from ganlib.widgets import playground\nplayground()"))
-    lab.command("application:toggle-left-area")
+    lab.hide_files()
     lab.command(RUN_ALL)
     assert lab.errors() == []
     return Panel(lab, "playground")
@@ -103,13 +107,13 @@ def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
     replay.expect("Epoch 1/100")
     for _ in "with the file browser", "without":
         replay.check_looks(1080, 590)
-        replay.lab.command("application:toggle-left-area")
+        replay.lab.hide_files()
     grid, curves = (picture.bounding_box() for picture in replay.pictures.all())
     assert grid["x"] + grid["width"] <= curves["x"] and grid["height"] > 250
     before = replay.sources()
     replay.slider.press("End")
     replay.expect("Epoch 100/100")
-    replay.slider.press("ArrowLeft")
+    replay.arrow("Left")
     replay.expect("Epoch 99/100")
     assert not set(before) & set(replay.sources())
     assert replay.lab.errors() == []
@@ -167,7 +171,7 @@ def test_the_playground_steps_runs_and_stops(playground):
 def test_choices_take_effect_while_the_playground_runs(playground):
     playground.button("Chạy").click()
     playground.whole.get_by_label("loss của G").select_option("log(1 − D(G(z)))")
-    playground.slider.press("ArrowRight")  # k
+    playground.arrow("Right")  # k
     playground.button("Dừng").click()
     playground.button("D đi một bước").click()
     playground.expect("/2 bước")
@@ -185,18 +189,58 @@ def test_the_playground_after_a_restart_and_saved(playground):
     check_saved(playground.lab, ["Sân chơi sau 300 vòng lặp"], 250)
 
 
+# --- all of them ---
+
+PANELS = """
+from ganlib import record
+from ganlib.widgets import playground, replay, stepper
+replay(record.load("film.safetensors"))
+playground()
+stepper(m=10)
+"""
+CONTROLS = "button, select, input, .noUi-handle, [contenteditable=true]"
+FOCUSED = "document.activeElement"
+SEEN = """() => {
+    const one = document.activeElement, look = getComputedStyle(one);
+    const ring = look.outlineStyle != 'none' || look.boxShadow != 'none' || one.matches('select, input');
+    return one.matches(':focus-visible') && ring ? one.innerText.split('\\n')[0] || one.tagName : 'HIDDEN';
+}"""
+
+
+def test_the_keyboard_reaches_every_control_and_shows_where_it_is(lab, make_record):
+    make_record(9).save(lab.root / "film.safetensors")
+    lab.open(lab.write("all.ipynb", THREADS, PANELS))
+    lab.hide_files()
+    lab.command(RUN_ALL)
+    for name in ("replay", "playground", "stepper"):
+        panel = Panel(lab, name)
+        every = panel.whole.locator(CONTROLS).filter(visible=True).count()
+        panel.whole.locator("button").first.focus()
+        reached = []
+        inside = (
+            f"panel => panel.contains(document.activeElement) && document.activeElement.matches('{CONTROLS}')"
+        )
+        while panel.whole.evaluate(inside):
+            lab.page.keyboard.press("Shift+Tab")  # there and back: focus by a key, which browsers show
+            lab.page.keyboard.press("Tab")
+            reached.append(lab.page.evaluate(SEEN))
+            lab.page.keyboard.press("Tab")
+        assert len(reached) == every > 1 and "HIDDEN" not in reached, reached
+    assert lab.errors() == []
+
+
 # --- walk ---
 
 
 def test_walk(lab):
     lab.open(lab.write("07.ipynb", WALK))
-    lab.command("application:toggle-left-area")
+    lab.hide_files()
     lab.command(RUN_ALL)
     walk = Panel(lab, "walk")
     walk.expect(r"t = 0\.00")
     walk.check_looks(1280, 400)
     for choose, words in (
-        (lambda: walk.slider.press("ArrowRight"), r"t = 0\.05"),
+        (lambda: walk.arrow("Right"), r"t = 0\.05"),
         (lambda: walk.whole.get_by_label("Đi từ").select_option("số 3"), r"t = 0\.05"),
         (lambda: walk.whole.get_by_label("đến", exact=True).select_option("số 7"), r"t = 0\.05"),
         (lambda: walk.whole.get_by_label("theo đường").select_option("cầu"), "Cả đường cầu"),

@@ -1,4 +1,4 @@
-"""The stepper as a class sees and clicks it: in JupyterLab, and in a page that was exported."""
+"""The stepper as a class sees and clicks it: in JupyterLab, in Notebook 7, and in a page that was exported."""
 
 import re
 import subprocess
@@ -73,7 +73,7 @@ class Panel:
 def stepper(lab):
     """The first of two panels in a notebook, of a function with more lines than ganlib's; no file browser."""
     lab.open(lab.write("03.ipynb", OWN, "stepper(update_D)", "stepper(m=10)"))
-    lab.command("application:toggle-left-area")
+    lab.hide_files()
     lab.command(RUN_ALL)
     expect(lab.page.locator(".ganlib-stepper")).to_have_count(2)
     assert lab.errors() == []
@@ -147,7 +147,7 @@ def test_an_edited_cell_run_again_and_a_function_that_never_returns(lab):
         "    loss.backward()", "    while steps: pass\n    steps.append(1)\n    loss.backward()"
     )
     lab.open(lab.write("03.ipynb", "steps = []" + loop, "stepper(update_D, m=10)"))
-    lab.command("application:toggle-left-area")
+    lab.hide_files()
     lab.command(RUN_ALL)
     shown = Panel(lab)
     shown.button("Hết vòng").click()

@@ -177,7 +177,7 @@ def out(output):
 
 
 def source(i, text):
-    return lambda n: n["cells"][i].update(source=text)
+    return lambda n: n["cells"][i].update(source="# Tiêu đề\n" * (i == 0) + text)
 
 
 BREAKS = {
@@ -195,7 +195,7 @@ BREAKS = {
     "vector picture alone": out(shown({"image/svg+xml": "<svg/>"})),
     "missing file": source(0, "[tiếp](khong_co.ipynb)"),
     "picture outside": source(0, "![ảnh](../GAN.png)"),
-    "NFD prose": source(0, "# Tie\u0302\u0301ng"),
+    "NFD prose": source(0, "Tie\u0302\u0301ng"),
     "no opening": lambda n: n["cells"].pop(1),
     "closing out of order": lambda n: n["cells"].append(n["cells"].pop(4)),
     "long cell": source(3, "x = 1\n" * 31),
@@ -204,6 +204,13 @@ BREAKS = {
     "Windows path in HTML": out(shown({"text/html": ["<b>C:\\Users\\lan</b>"]})),
     "reduced run": out(said("Chạy rút gọn: 1 epoch (GANLIB_EPOCHS)")),
     "sample data": out(said("MNIST: BỘ MẪU đi kèm ganlib")),
+    "a second title": lambda n: n["cells"][1].update(source="# Tiêu đề\n## Bạn sẽ học gì"),
+    "a level left out": source(0, "### Bước"),
+    "a link that says nothing": source(0, "Xem [ở đây](GAN.png)."),
+    "a bare address": source(0, "[https://arxiv.org](https://arxiv.org)"),
+    "a solution among other text": source(
+        5, "## Bài tập\n<details><summary>Lời giải</summary>\n1\n</details>"
+    ),
     "widget state": lambda n: n["metadata"].update(widgets={}),
     "widget view": out(shown({checks.WIDGET: {"model_id": "1"}})),
 }

@@ -10,6 +10,7 @@ from IPython.display import display
 from ganlib import figures
 
 ALONE = threading.RLock()  # JupyterLab may hand one click to this thread and the next one to another
+FOCUS = "<style>.noUi-handle:focus-visible { outline: 2px solid #0072B2; outline-offset: 2px }</style>"
 HINT = "Chạy ô này trong Jupyter để tự tay điều khiển."
 
 
@@ -20,8 +21,9 @@ def show(widget, png, alt, width):
     """
     picture = {"image/png": base64.b64encode(png).decode(), "text/plain": alt}
     display(view(widget) | picture, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
-    nothing = widgets.Box()  # under a live panel: there the line would speak of a picture that isn't shown
-    display(view(nothing) | {"text/markdown": f"*{figures.escape(alt)}* {HINT}"}, raw=True)
+    # Under a live panel the line would speak of a picture that isn't shown: there, a slider's focus ring.
+    hidden = widgets.HTML(FOCUS, layout={"display": "none"})
+    display(view(hidden) | {"text/markdown": f"*{figures.escape(alt)}* {HINT}"}, raw=True)
 
 
 def view(widget):

@@ -1,4 +1,4 @@
-"""The panel of notebook 07 that walks through the noise space, from one image of G to another."""
+"""The panel of notebooks 00 and 07 that walks through the noise space, from one image of G to another."""
 
 import ipywidgets as widgets
 import torch

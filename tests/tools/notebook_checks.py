@@ -17,6 +17,8 @@ REDUCED = ("Chạy rút gọn", "BỘ MẪU")  # what ganlib prints where data o
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MACHINE_PATH = re.compile(r"(?<![\w.])/(home|work|root|tmp|Users|mnt|opt|usr|var|private)/|\b[A-Z]:\\+\w")
 MARKDOWN_LINK = re.compile(r"(!?)\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
+NO_PLACE = ("", "đây", "ở đây", "tại đây", "này", "link", "here")  # texts of links that say nothing
+SOLUTION = "<details><summary>Lời giải"
 ALT = re.compile(r'\balt="\s*[^\s"]')
 NO_PROSE = re.compile(r"^(```|~~~).*?^\1\s*$|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$", re.M | re.S)
 
@@ -92,6 +94,30 @@ def check_alt(notebook: dict) -> list[str]:
     return faults
 
 
+def check_headings(notebook: dict) -> list[str]:
+    """One title; below it no level is left out: who listens to the page goes by its headings."""
+    levels = [len(marks) for _, words in prose(notebook) for marks in re.findall(r"^(#+)\s", words, re.M)]
+    faults = [] if levels[:1] == [1] and levels.count(1) == 1 else ["not one title, at the top"]
+    return faults + [f"heading {b} under {a}" for a, b in zip(levels, levels[1:], strict=False) if b > a + 1]
+
+
+def check_link_texts(notebook: dict) -> list[str]:
+    """A link says where it leads, even if it is read alone."""
+    links = [(name, *link) for name, words in prose(notebook) for link in MARKDOWN_LINK.findall(words)]
+    texts = [(name, text.strip(" *_").lower()) for name, bang, text, _ in links if not bang]
+    return [f"{name}: link {text!r}" for name, text in texts if text in NO_PLACE or "://" in text]
+
+
+def check_solutions(notebook: dict) -> list[str]:
+    """Each solution is a cell of its own, which the class edition leaves out (README has the command)."""
+    sources = [(name, text(cell["source"])) for name, cell in cells(notebook, "markdown")]
+    counts = [(name, source.count(SOLUTION), source) for name, source in sources]
+    alone = [n == 1 and s.startswith(SOLUTION) and s.rstrip().endswith("</details>") for _, n, s in counts]
+    return [
+        f"{c[0]}: a solution among other text" for c, a in zip(counts, alone, strict=True) if c[1] and not a
+    ]
+
+
 def check_links(notebook: dict, folder: Path) -> list[str]:
     """Linked files exist; pictures lie inside `folder`, which is all that JupyterLab serves."""
     faults = []
@@ -151,6 +177,13 @@ def check_widgets(notebook: dict) -> list[str]:
 def check_notebook(notebook: dict, folder: Path) -> list[str]:
     """Every fault of one notebook, in `folder`."""
     checks = (check_counts, check_errors, check_hash, check_alt, check_size, check_sections)
-    checks += (check_cell_length, check_printed, check_widgets)
+    checks += (
+        check_cell_length,
+        check_printed,
+        check_widgets,
+        check_headings,
+        check_link_texts,
+        check_solutions,
+    )
     faults = [fault for check in checks for fault in check(notebook)] + check_links(notebook, folder)
     return faults + check_nfc(json.dumps(notebook, ensure_ascii=False, indent=1))

@@ -1,0 +1,69 @@
+"""For readers who see little, no colours, or nothing: the contrast of the palette, the names of all controls.
+
+Headings, alt texts, link texts of the notebooks: tools/notebook_checks.py. Focus and keys: test_browser.py.
+"""
+
+import ipywidgets as widgets
+import pytest
+import torch
+
+from ganlib import figures
+from ganlib.networks import Generator
+from ganlib.widgets.playground import Panel as Playground
+from ganlib.widgets.replay import Replay
+from ganlib.widgets.stepper import Panel as Stepper
+from ganlib.widgets.walk import Walk
+
+WHITE, DARK = "#FFFFFF", "#111111"  # JupyterLab's two backgrounds
+
+
+def contrast(one, other):
+    """Of two colours "#RRGGBB", as WCAG 2 defines it: 1 … 21."""
+
+    def luminance(color):
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_is_that_of_wcag():
+    assert contrast("#000000", WHITE) == pytest.approx(21)
+    assert contrast("#777777", WHITE) == pytest.approx(4.48, abs=0.01)
+
+
+def test_lines_and_large_letters_stand_out_and_small_letters_more():
+    """WCAG 2 AA: 3 for lines and large letters; 4.5 for small ones, which are all in ink or grey."""
+    for color in (figures.D_COLOR, figures.G_COLOR, figures.REAL_COLOR):
+        assert min(contrast(color, WHITE), contrast(color, DARK), contrast(color, figures.LINE_COLOR)) >= 3
+    assert min(contrast(figures.INK, back) for back in (WHITE, figures.LINE_COLOR)) >= 4.5
+    assert contrast(figures.GREY, WHITE) >= 4.5
+
+
+def controls(widget):
+    """All buttons, menus, fields and sliders in it."""
+    if isinstance(widget, widgets.Box):
+        return [one for child in widget.children for one in controls(child)]
+    return [] if isinstance(widget, widgets.HTML | widgets.Image) else [widget]
+
+
+@pytest.fixture(params=["replay", "playground", "walk", "stepper"])
+def panel(request, make_record):
+    images = Generator(hidden=(8,)).eval(), torch.randn(2, 100), list("ab")
+    made = {
+        "replay": lambda: Replay(make_record(3)),
+        "playground": Playground,
+        "walk": lambda: Walk(*images, {"thẳng": lambda a, b, t: a}),
+        "stepper": lambda: Stepper(m=10),
+    }
+    return made[request.param]().widget
+
+
+def test_every_control_says_what_it_is(panel):
+    """Words on it or beside it, each once in the panel; a button also tells what it does."""
+    found = controls(panel)
+    names = [one.description for one in found]
+    assert all(names) and len(set(names)) == len(names) > 1
+    assert all(one.tooltip for one in found if isinstance(one, widgets.Button))
