@@ -1,4 +1,4 @@
-"""The stepper as a class sees and clicks it: in JupyterLab, in Notebook 7, and in a page that was exported."""
+"""The stepper as a class sees and clicks it: in JupyterLab, Notebook 7, and in a page that was exported."""
 
 import re
 import subprocess

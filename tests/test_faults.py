@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from ganlib import data, files, record, scores
+from ganlib import data, features, files, record, scores
 from ganlib.__main__ import main
 from ganlib.record import RecordError, resume_path
 
@@ -185,7 +185,7 @@ def test_any_byte_changed_or_cut_off_is_refused_with_a_sentence(tmp_path):
     readers = {
         tmp_path / "run": (place, lambda: record.load(place)),
         resume_path(tmp_path / "half"): (resume_path(place), lambda: run_few(place, 2, resume=True)),
-        scores.CLASSIFIERS: (place, lambda: scores.load_classifier("mnist", place)),
+        features.CLASSIFIERS: (place, lambda: scores.load_classifier("mnist", place)),
     }
     for original, (spoilt, read) in readers.items():
         content, chance = original.read_bytes(), random.Random(0)
