@@ -7,6 +7,7 @@ from conftest import KERNEL
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
+only_lab = pytest.mark.parametrize("lab", ["jupyterlab"], indirect=True)  # Notebook 7 does it alike
 
 expect.set_options(timeout=30_000)  # the machine may be busy
 RUN_ALL = "notebook:run-all-cells"
@@ -119,6 +120,7 @@ def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
     assert replay.lab.errors() == []
 
 
+@only_lab
 def test_the_film_plays_pauses_and_ends(replay):
     replay.button("Phát").click()
     expect(replay.button("Tạm dừng")).to_be_visible()
@@ -140,6 +142,7 @@ def test_the_film_plays_pauses_and_ends(replay):
     assert replay.lab.errors() == []
 
 
+@only_lab
 def test_the_film_after_a_restart_and_saved(replay):
     restart(replay, lambda: replay.button("Phát").click(), "Epoch 1/100")
     replay.button("Phát").click()
@@ -168,6 +171,7 @@ def test_the_playground_steps_runs_and_stops(playground):
     assert playground.lab.errors() == []
 
 
+@only_lab
 def test_choices_take_effect_while_the_playground_runs(playground):
     playground.button("Chạy").click()
     playground.whole.get_by_label("loss của G").select_option("log(1 − D(G(z)))")
@@ -181,6 +185,7 @@ def test_choices_take_effect_while_the_playground_runs(playground):
     assert playground.lab.errors() == []
 
 
+@only_lab
 def test_the_playground_after_a_restart_and_saved(playground):
     restart(playground, lambda: playground.button("Chạy").click(), r"Vòng lặp 0\.")
     playground.button("Một vòng lặp").click()

@@ -9,6 +9,7 @@ from conftest import KERNEL
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
+only_lab = pytest.mark.parametrize("lab", ["jupyterlab"], indirect=True)  # Notebook 7 does it alike
 
 expect.set_options(timeout=30_000)  # the machine may be busy
 RUN_ALL = "notebook:run-all-cells"
@@ -111,6 +112,7 @@ def test_an_iteration_line_by_line_and_back(stepper, tmp_path):
     assert stepper.lab.errors() == []
 
 
+@only_lab
 def test_run_and_stop(stepper):
     stepper.whole.evaluate(COUNT_DRAWINGS)
     stepper.button("Chạy 100 vòng").click()
@@ -128,6 +130,7 @@ def test_run_and_stop(stepper):
     assert stepper.lab.errors() == []
 
 
+@only_lab
 def test_what_if(stepper):
     stepper.menu.select_option("Quên detach")
     expect(stepper.says).to_contain_text("Hỏi cả lớp.")
@@ -142,6 +145,7 @@ def test_what_if(stepper):
     assert stepper.lab.errors() == []
 
 
+@only_lab
 def test_an_edited_cell_run_again_and_a_function_that_never_returns(lab):
     loop = OWN.replace(
         "    loss.backward()", "    while steps: pass\n    steps.append(1)\n    loss.backward()"
@@ -170,6 +174,7 @@ def test_an_edited_cell_run_again_and_a_function_that_never_returns(lab):
     assert lab.errors() == []
 
 
+@only_lab
 def test_the_saved_notebook_and_the_exported_page(stepper, tmp_path):
     """On a phone, without a server or a kernel: the picture, and the recorded iteration, which steps."""
     lab, page = stepper.lab, stepper.page
