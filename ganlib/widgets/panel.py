@@ -81,3 +81,45 @@ class Runner:
                     if not more:
                         self.stop()
             await asyncio.sleep(0.001)
+
+
+class Running:
+    """A panel of one picture and one line that runs until any click ends it.
+
+    Whoever inherits gives `scene`, and: step() as Runner calls it, restart(), draw().
+    """
+
+    def __init__(self, width, *rows):
+        """width of the picture, in pixels; rows: as `buttons` takes them, beside the button that runs."""
+        self.runner, self.line = Runner(self.step, self.stopped), widgets.HTML()
+        self.picture = widgets.Image(format="png", layout={"width": f"{width}px"})
+        run = ("run", "", "Chạy liên tục; bấm lần nữa để dừng", self.begin)
+        self.buttons = buttons(self.click, run, *rows)
+        self.buttons["run"].button_style = "primary"
+
+    def lay_out(self, name, *rows):
+        """The `widget`, of class `name`: line, picture, rows of controls; then as after a restart."""
+        parts = [self.line, self.picture, *map(widgets.HBox, rows)]
+        self.widget = widgets.VBox(parts, layout={"max_width": "1100px"})
+        self.widget.add_class(name)
+        self.click(self.restart)
+
+    def tell(self, words):
+        self.picture.value = figures.screen_png(self.scene.figure)
+        self.line.value = line(words)
+
+    def click(self, action):
+        """Whatever is pressed, a run ends; the button that began it does no more than that."""
+        with ALONE:
+            running = self.runner.running
+            self.runner.stop()
+            if not running or action != self.begin:
+                action()
+            self.draw()
+
+    def begin(self):
+        self.buttons["run"].description, self.buttons["run"].icon = "Dừng", "stop"
+        self.runner.start()
+
+    def stopped(self):
+        self.buttons["run"].description, self.buttons["run"].icon = "Chạy", "play"

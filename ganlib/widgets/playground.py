@@ -93,23 +93,19 @@ class Playground:
         return f"Vòng lặp {self.state.iterations}.{step}{losses} Độ phủ: {reached}/{modes} mode."
 
 
-class Panel:
+class Panel(panel.Running):
     """What `playground` shows: its `widget`, over its `machine`."""
 
     def __init__(self):
         menu, number, slider = widgets.Dropdown, widgets.BoundedIntText, widgets.FloatLogSlider
         rate = {"min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
-        self.runner, self.line = panel.Runner(self.step, self.stopped), widgets.HTML()
-        self.picture = widgets.Image(format="png", layout={"width": "1080px"})
-        self.buttons = panel.buttons(
-            self.click,
-            ("run", "", "Chạy liên tục; bấm lần nữa để dừng", self.begin),
+        super().__init__(
+            1080,
             ("D", "D đi một bước", "Bước 1 và 2 của Thuật toán 1", lambda: self.machine.step_D()),
             ("G", "G đi một bước", "Bước 4 và 5 của Thuật toán 1", lambda: self.machine.step_G()),
             ("one", "Một vòng lặp", "D đi đủ k bước, rồi G đi một bước", lambda: self.machine.iteration()),
             ("restart", "Làm lại", "Hai mạng mới, từ seed đang ghi trên bảng", self.restart),
         )
-        self.buttons["run"].button_style = "primary"
         self.anew = {  # begins a new run
             "shape": panel.choice(menu, "dữ liệu", 225, "ring", options=NAMES.items()),
             "width": panel.choice(number, "độ rộng", 115, 64, min=1, max=512),
@@ -127,28 +123,11 @@ class Panel:
         for one in self.now.values():
             one.observe(self.changed, "value")
         rows = [*self.buttons.values(), *self.anew.values()], [*self.now.values(), self.speed]
-        parts = [self.line, self.picture, *map(widgets.HBox, rows)]
-        self.widget = widgets.VBox(parts, layout={"max_width": "1100px"})
-        self.widget.add_class("ganlib-playground")
-        self.click(self.restart)
+        self.lay_out("ganlib-playground", *rows)
 
     def draw(self):
         self.scene.draw(self.machine)
-        self.picture.value = figures.screen_png(self.scene.figure)
-        self.line.value = panel.line(self.machine.words())
-
-    def click(self, action):
-        """Whatever is pressed, a run ends; the button that began it does no more than that."""
-        with panel.ALONE:
-            running = self.runner.running
-            self.runner.stop()
-            if not running or action != self.begin:
-                action()
-            self.draw()
-
-    def begin(self):
-        self.buttons["run"].description, self.buttons["run"].icon = "Dừng", "stop"
-        self.runner.start()
+        self.tell(self.machine.words())
 
     def step(self):
         until = time.monotonic() + LEARN
@@ -158,9 +137,6 @@ class Panel:
                 break
         self.draw()
         return True
-
-    def stopped(self):
-        self.buttons["run"].description, self.buttons["run"].icon = "Chạy", "play"
 
     def changed(self, _change):
         with panel.ALONE:
