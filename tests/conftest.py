@@ -1,4 +1,4 @@
-"""Fixtures of several test files: the sample alone, a small Record, and Jupyter in a real browser."""
+"""What several test files need: small images and Records, the notebooks' code, Jupyter in a real browser."""
 
 import json
 import os
@@ -10,20 +10,29 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 
 import nbformat
 import pytest
 import torch
-from playwright.sync_api import sync_playwright
-from refresh_notebooks import clean
 
+from ganlib import data, scores
 from ganlib.record import Record
 from ganlib.training import Settings
 
 # A shell that starts pytest in the background (`pytest &`) has it ignore Ctrl-C, and all that it starts too:
 # runs that a test stops by Ctrl-C would go on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+# Of the processes that a test starts: they find ganlib and the tests, and use one core each.
+PATHS = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+ALONE = os.environ | {"GANLIB_OFFLINE": "1", "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -33,11 +42,55 @@ KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kern
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
 
 
+def code_cells(path):
+    """The sources of the code cells of a notebook."""
+    return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def random_images(count=120, seed=3, source="cache"):
+    """data.Images of noise, to train on."""
+    random = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=random)
+    return data.Images("mnist", pixels, torch.zeros(count, dtype=torch.int64), source, "")
+
+
+def weights(state):
+    """Copies of all weights of a State: of G, of D, and of the average, if there is one."""
+    networks = [network for network in (state.G, state.D, state.G_avg) if network is not None]
+    return [p.detach().clone() for network in networks for p in network.parameters()]
+
+
+def same(a, b):
+    """Whether these tensors hold the same bits as those."""
+    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def spoilt(content, chance):
+    """The bytes with one bit or byte changed, or cut off somewhere; headers are hit as often as bodies."""
+    place = chance.randrange(chance.choice([len(content), min(len(content), 4096)]))
+    if chance.random() < 0.25:
+        return content[:place]
+    change = chance.choice([1 << chance.randrange(8), chance.randrange(1, 256)])
+    return content[:place] + bytes([content[place] ^ change]) + content[place + 1 :]
+
+
+load_once = cache(data.load)
+
+
 @pytest.fixture
 def sample_only(tmp_path, monkeypatch):
-    """The shipped sample is the only data at hand."""
+    """The shipped sample is the only data at hand, unpacked once for all tests."""
     monkeypatch.delenv("GANLIB_DATA", raising=False)
+    monkeypatch.setattr(data, "load", load_once)
     monkeypatch.setattr("ganlib.sources.cache_folder", lambda: tmp_path / "cache")
+
+
+@pytest.fixture
+def few_samples(monkeypatch):
+    """Scores of two draws of 400 samples, in place of ten of 10,000."""
+    draw, over_draws = scores.draw, scores.over_draws
+    monkeypatch.setattr(scores, "draw", lambda G, seed=1: draw(G, seed)[:400])
+    monkeypatch.setattr(scores, "over_draws", lambda G, measures, draws=2: over_draws(G, measures, 2))
 
 
 @pytest.fixture
@@ -92,6 +145,8 @@ class Lab:
 
     def reopen(self):
         """Save the notebook `path`, make it what a refresh stores, and open that."""
+        from refresh_notebooks import clean  # here, as playwright below: processes of tests don't need them
+
         self.command("docmanager:save")
         notebook = nbformat.read(self.path, as_version=4)
         clean(notebook, "")
@@ -106,6 +161,8 @@ class Lab:
 @pytest.fixture(params=["jupyterlab", "notebook"])
 def lab(request, tmp_path):
     """A Lab for one test, with a server of its own; skipped where there is no Chromium or no Notebook 7."""
+    from playwright.sync_api import sync_playwright
+
     pytest.importorskip(request.param)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
@@ -141,10 +198,19 @@ def start_server(home, *options, app="jupyterlab", **pipes):
 
 
 def wait_for(url, server):
-    until = time.monotonic() + 60
-    while server.poll() is None and time.monotonic() < until:
-        try:
-            return urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail(f"Jupyter does not answer at {url}")
+    def answers():
+        with suppress(OSError):
+            urllib.request.urlopen(url, timeout=5).close()
+            return True
+        return server.poll() is not None
+
+    wait_until(answers)
+    assert server.poll() is None, f"Jupyter does not answer at {url}"
+
+
+def wait_until(true, seconds=120):
+    """Come back when `true()` is; an error after so long: then it would never be."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.02)

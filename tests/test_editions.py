@@ -4,13 +4,11 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import NOTEBOOKS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_the_class_edition_has_no_solution_and_no_output_and_all_the_rest(tmp_path):

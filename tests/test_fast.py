@@ -10,39 +10,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import ALONE, random_images, same, wait_until, weights
 from torch import nn
 from torch.amp import autocast_mode
 
 from ganlib import algorithm, fast, record, state, training
-from ganlib.data import Images
+from ganlib.__main__ import main
 from ganlib.training import start, steps, train
 
-TESTS = Path(__file__).resolve().parent
 SMALL = {"device": "cpu", "hidden_G": (16, 32), "hidden_D": (32, 16), "m": 10}
+IMAGES = random_images(120)
 CORE = {module.__file__ for module in (algorithm, fast, state, training, autocast_mode)}
-ALONE = os.environ | {"GANLIB_OFFLINE": "1", "PYTHONPATH": str(TESTS.parent), "OMP_NUM_THREADS": "1"}
-
-
-def images(count=120):
-    random = torch.Generator().manual_seed(3)
-    pixels = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=random)
-    return Images("mnist", pixels, torch.zeros(count, dtype=torch.int64), "cache", "")
-
-
-def weights(state):
-    networks = [n for n in (state.G, state.D, state.G_avg) if n is not None]
-    return [p.detach().clone() for network in networks for p in network.parameters()]
-
-
-def same(a, b):
-    return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 # ------------------------------------------------------------------------------------------- each trick
@@ -54,43 +38,36 @@ def test_a_trick_changes_nothing_but_rounding(trick):
 
     def run(tricks):
         state = start(precision="fp32", fast=tricks, **SMALL)
-        losses = [torch.stack(pair) for pair in islice(steps(state, images()), 30)]
+        losses = [torch.stack(pair) for pair in islice(steps(state, IMAGES), 30)]
         return [torch.stack(losses), *weights(state)]
 
     for on, off in zip(run((trick,)), run(False), strict=True):
         torch.testing.assert_close(on, off, rtol=1e-4, atol=1e-5)
 
 
-def test_switches_are_off_on_the_plain_path_and_on_by_default():
+def test_all_are_on_by_default_and_all_off_on_the_plain_path(monkeypatch):
+    """bf16 only where the processor has instructions for it."""
     plain, quick = start(fast=False, **SMALL), start(**SMALL)
-    assert plain.tricks == () and plain.precision == "fp32" and set(quick.tricks) == set(fast.TRICKS)
-    kinds = [
-        {type(layer) for layer in state.D.modules() if isinstance(layer, nn.Dropout)}
-        for state in (plain, quick)
-    ]
-    assert kinds == [{nn.Dropout}, {fast.Dropout}]
+    assert plain.tricks == () and set(quick.tricks) == set(fast.TRICKS)
     assert same(weights(plain), weights(quick))
-    assert [s.optimizer_D.param_groups[0]["fused"] for s in (plain, quick)] == [False, True]
-    with fast.frozen(quick.D):
-        assert not any(p.requires_grad for p in quick.D.parameters())
-    assert all(p.requires_grad for p in quick.D.parameters())
+    assert {type(layer) for layer in quick.D.layers if isinstance(layer, nn.Dropout)} == {fast.Dropout}
+    for capable, on, expected in ((True, True, "bf16"), (True, False, "fp32"), (False, True, "fp32")):
+        given = {"avx512_bf16": capable}
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda given=given: given, raising=False)
+        assert start("cpu", fast=on).precision == expected
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("p", [0.0, 0.0015, 0.1, 0.3, 0.5, 0.9, 0.998, 1.0])
+@pytest.mark.parametrize("p", [0.0, 0.0015, 0.3, 0.5, 0.998, 1.0])
 def test_masks_drop_a_share_p_and_keep_the_mean(p, dtype):
-    """At the ends too, where p rounds to 0/256 or 256/256."""
+    """At the ends too, where p rounds to 0/256 or 256/256; each byte of a random word as the others."""
     torch.manual_seed(0)
     n = 400_000
     y = fast.Dropout(p)(torch.ones(n // 8, 8, dtype=dtype))
     rounded = p if p < 1 / 512 or p > 511 / 512 else round(256 * p) / 256
-    assert abs(rounded - p) <= 1 / 512
-    zeros = (y == 0).double()
-    sigma = math.sqrt(rounded * (1 - rounded) / n)
+    zeros, sigma = (y == 0).double(), math.sqrt(rounded * (1 - rounded) / n)
     assert zeros.mean().item() == pytest.approx(rounded, abs=5 * sigma)
-    assert (zeros.mean(0) - rounded).abs().max() <= 5 * sigma * math.sqrt(
-        8
-    )  # each byte of a word as the others
+    assert (zeros.mean(0) - rounded).abs().max() <= 5 * sigma * math.sqrt(8)
     kept = y[y != 0].double().unique()
     assert y.dtype == dtype and len(kept) == (p < 1)
     if p < 1:
@@ -106,18 +83,11 @@ def test_masks_are_fresh_and_drawn_in_training_only():
 
 
 def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32():
-    exact, rough = (next(train(images(), 1, precision=p, dropout=0.0, **SMALL)) for p in ("fp32", "bf16"))
+    exact, rough = (next(train(IMAGES, 1, precision=p, dropout=0.0, **SMALL)) for p in ("fp32", "bf16"))
     assert {p.dtype for p in weights(rough.state)} == {torch.float32} and "(bf16)" in str(rough)
     assert exact.loss_D != rough.loss_D == pytest.approx(exact.loss_D, rel=0.01)
     assert rough.loss_G == pytest.approx(exact.loss_G, rel=0.02)
     torch.testing.assert_close(rough.images, exact.images, atol=0.02, rtol=0)
-
-
-def test_auto_precision_asks_the_processor(monkeypatch):
-    for capable, with_fast, expected in ((True, True, "bf16"), (True, False, "fp32"), (False, True, "fp32")):
-        given = {"avx512_bf16": capable}
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda given=given: given, raising=False)
-        assert start("cpu", fast=with_fast).precision == expected
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -126,14 +96,12 @@ def test_an_optimizer_that_the_reader_puts_there_is_what_trains(precision):
     state = start(precision=precision, dropout=0.0, average=0.0, **SMALL)
     state.optimizer_D = torch.optim.SGD(state.D.parameters(), lr=0.5)
     plain = copy.deepcopy(state)
-    with state.own_randomness():
-        order, z = torch.randperm(120), state.noise(10)
-    state.random = plain.random
-    algorithm.update_D(
-        plain.D, plain.G, images().batch(order[:10]), z, torch.optim.SGD(plain.D.parameters(), lr=0.5)
-    )
+    with plain.own_randomness():
+        order, z = torch.randperm(120), plain.noise(10)
+    sgd = torch.optim.SGD(plain.D.parameters(), lr=0.5)
+    algorithm.update_D(plain.D, plain.G, IMAGES.batch(order[:10]), z, sgd)
     before = [p.detach().clone() for p in state.D.parameters()]
-    next(steps(state, images()))
+    next(steps(state, IMAGES))
     for start_at, moved, expected in zip(before, state.D.parameters(), plain.D.parameters(), strict=True):
         step = (expected - start_at).norm()
         assert step > 0 and (moved - expected).norm() < (0.05 if precision == "bf16" else 1e-5) * step
@@ -168,7 +136,7 @@ def stop_before_line(number, work):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_stopped_at_any_line_a_run_goes_on_as_if_it_had_not_been(precision):
     """Each line of both updates, and of all that stands around them in an epoch, torch's autocast too."""
-    few, tiny = images(10), SMALL | {"hidden_G": (8,), "hidden_D": (8,)}
+    few, tiny = random_images(10), SMALL | {"hidden_G": (8,), "hidden_D": (8,)}
     begun = start(precision=precision, **tiny)
     list(train(few, 1, state=begun))
     whole = copy.deepcopy(begun)
@@ -187,21 +155,14 @@ def test_stopped_at_any_line_a_run_goes_on_as_if_it_had_not_been(precision):
 
 
 def torchrun(*arguments):
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        *arguments,
-    ]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ALONE)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": ALONE}
+    return subprocess.Popen([*command, *arguments], **pipes)
 
 
 def run_tiny(folder, name, **options):
     """A record of three epochs, and the state it ended with."""
-    *_, end = record.train_and_record(images(), folder / name, 3, precision="fp32", **SMALL | options)
+    *_, end = record.train_and_record(IMAGES, folder / name, 3, precision="fp32", **SMALL | options)
     return end.state
 
 
@@ -225,7 +186,7 @@ def one_of_two(folder):
 def test_two_processes_train_the_run_of_one(tmp_path):
     """The same bits on both; without Dropout the run of one, to rounding; with it masks of their own."""
     process = torchrun(__file__, str(tmp_path))
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
     first, second = (torch.load(tmp_path / f"rank{rank}") for rank in (0, 1))
     assert same(first["plain"], second["plain"]) and same(first["dropout"], second["dropout"])
@@ -242,31 +203,18 @@ def test_two_processes_train_the_run_of_one(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_process_ends_the_run_and_one_alone_goes_on(tmp_path):
-    from ganlib.__main__ import main
-
     out = tmp_path / "a"
     words = f"train mnist --out {out} --epochs 40 --first 1000 --m 20 --hidden-G 16 --hidden-D 16".split()
     words += "--score-every 0 --device cpu --precision fp32".split()
     process = torchrun("-m", "ganlib", "--", *words)
-    until = time.monotonic() + 60
-    while not record.resume_path(out).exists() and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(record.resume_path(out).exists)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(workers[-1]), signal.SIGKILL)
-    said = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=300)[0]
     assert process.returncode != 0 and not out.exists()
     assert "Chưa xong; phần đã huấn luyện ở trong" in said and "torchrun --nproc-per-node 2" in said, said
     assert main([*words, "--resume"]) == 0
     assert record.load(out).loss_D.isfinite().all()
-
-
-def test_one_process_is_left_as_it_was():
-    state = start(**SMALL)
-    fast.begin()
-    assert fast.share(state.D, state.G, state.optimizer_D, state.optimizer_G, 7) == slice(0, None, 1)
-    fast.end()
-    assert (fast.rank(), fast.size(), fast.command()) == (0, 1, ["python", "-m", "ganlib"])
-    assert fast.shared_mean(torch.ones(2)).tolist() == [1, 1]
 
 
 if __name__ == "__main__":

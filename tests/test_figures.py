@@ -4,20 +4,21 @@ import base64
 import io
 import itertools
 import math
-from pathlib import Path
 from unittest.mock import Mock
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageSequence
 
 from ganlib import diagrams, figures
+from ganlib.data import to_float
 
-IMAGES = Path(__file__).parents[1] / "images"
+IMAGES = ROOT / "images"
 NAMES = ["mnist_train.png", "mnist_loss.png", "fashion_epoch.png", "fashion_loss.png", "GAN_structure.png"]
 NAMES += [f"eqn{n}.png" for n in range(1, 7)]
 RANDOM = np.random.RandomState(0)
@@ -66,29 +67,29 @@ def difference(one, two):
     return ImageChops.difference(one, two).reduce(20).getextrema()[1]
 
 
+@pytest.mark.skipif(matplotlib.__version_info__ < (3, 11, 2), reason="matplotlib cũ hơn đặt chữ khác đi")
 def test_committed_pictures_are_what_is_drawn(tmp_path):
-    if matplotlib.__version_info__ < (3, 11, 2):
-        pytest.skip("matplotlib cũ hơn đặt chữ khác đi vài điểm ảnh")
-    diagrams.draw_all(tmp_path / "new")
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {*NAMES, "film.webp"}
+    diagrams.draw_all(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*NAMES, "film.webp"}
     for name in NAMES:
-        assert difference(tmp_path / "new" / name, IMAGES / name) < 40, name
-    now, committed = frames(tmp_path / "new" / "film.webp"), frames(IMAGES / "film.webp")
+        assert difference(tmp_path / name, IMAGES / name) < 40, name
+    now, committed = frames(tmp_path / "film.webp"), frames(IMAGES / "film.webp")
     assert len(now) == len(committed) == 100 and (IMAGES / "film.webp").stat().st_size < 2_000_000
     for one, two in zip(now[::33], committed[::33], strict=True):
         assert np.abs(one - two).mean() < 2
     moved = diagrams.gan_structure()
-    moved.axes[0].texts[2].set_y(0.3)  # one word
+    moved.axes[0].texts[2].set_y(0.3)  # one word: enough to be seen
     (tmp_path / "moved.png").write_bytes(figures.png(moved))
     assert difference(IMAGES / "GAN_structure.png", tmp_path / "moved.png") > 50
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_committed_picture_is_opaque_white_edged_and_small(name):
-    image = Image.open(IMAGES / name)
-    assert image.mode == "P" and "transparency" not in image.info  # P: at most 256 colours
-    assert_white_edge((IMAGES / name).read_bytes())
-    assert (IMAGES / name).stat().st_size < 200_000
+def test_committed_pictures_are_opaque_white_edged_and_small():
+    """So they look the same on a dark page."""
+    for path in (IMAGES / name for name in NAMES):
+        image = Image.open(path)
+        assert image.mode == "P" and "transparency" not in image.info  # P: at most 256 colours
+        assert_white_edge(path.read_bytes())
+        assert path.stat().st_size < 200_000
 
 
 def test_results_show_each_tenth_epoch_and_the_losses(make_record):
@@ -105,17 +106,11 @@ def test_results_show_each_tenth_epoch_and_the_losses(make_record):
 def test_the_film_shows_the_images_of_each_epoch(make_record):
     runs = make_record(12), make_record(12)
     runs[0].images[4, 7] = 255  # one white image in a frame of noise
-    film = io.BytesIO(diagrams.film(*runs))
-    shown = frames(film)
+    shown = frames(io.BytesIO(diagrams.film(*runs)))
     assert len(shown) == 12 and shown[0].shape == (404, 752)
     white = shown[4][100:156, 64:120]  # image 7: second row, second column, below 40 pixels of words
     assert white.mean() > 240 > 200 > max(shown[3][100:156, 64:120].mean(), shown[4][100:156, 124:180].mean())
     assert all(frame[:40].min() < 120 for frame in shown)  # the words
-    pace = []
-    for frame in ImageSequence.Iterator(Image.open(film)):
-        frame.load()  # only then does it tell how long it stays
-        pace.append(frame.info["duration"])
-    assert pace == [400] * 10 + [120, 3000]
 
 
 # --- grids ---
@@ -127,30 +122,21 @@ def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown):
     for i, image in enumerate(images):
         top, left = 2 + i // shown * 30, 2 + i % shown * 30
         expected[top : top + 28, left : left + 28] = image
-    drawn = figures.image_grid(images, columns).axes[0].images[0].get_array()
+    drawn = figures.image_grid(to_float(torch.from_numpy(images)), columns).axes[0].images[0].get_array()
     np.testing.assert_array_equal(drawn, expected)
     enlarged = pixels(figures.grid_png(images, columns, scale=3))
     np.testing.assert_array_equal(enlarged, expected.repeat(3, 0).repeat(3, 1)[..., None].repeat(3, 2))
 
 
-def test_floats_map_to_the_same_pixels_as_bytes():
-    images = np.resize(np.arange(256, dtype=np.uint8), (1, 28, 28))
-    floats = torch.from_numpy(images).float().div(255).sub(0.5).div(0.5)  # what the data pipeline does
-    for same in (floats, floats[:, None], floats.double().numpy(), floats.clone().requires_grad_()):
-        np.testing.assert_array_equal(figures.grid_pixels(same), figures.grid_pixels(images))
-
-
-WRONG = [
-    (np.zeros((0, 28, 28), np.uint8), {}, "ít nhất một ảnh"),
-    (np.zeros((2, 784)), {}, "ít nhất một ảnh"),
-    (np.linspace(0, 255, 784).reshape(1, 28, 28), {}, r"\[-1, 1\], hoặc uint8; đã nhận \(0.0, 255.0\)"),
-    (np.full((1, 28, 28), np.nan), {}, r"\[-1, 1\]"),
-    (pictures(2), {"captions": ["một"]}, "captions phải là dãy 2"),
-    (pictures(2), {"rows": ["một", "hai"]}, "rows phải là dãy 1"),
-]
-
-
-@pytest.mark.parametrize("images, options, message", WRONG)
+@pytest.mark.parametrize(
+    "images, options, message",
+    [
+        (np.zeros((2, 784)), {}, "ít nhất một ảnh"),
+        (np.linspace(0, 255, 784).reshape(1, 28, 28), {}, r"\[-1, 1\], hoặc uint8; đã nhận \(0.0, 255.0\)"),
+        (np.full((1, 28, 28), np.nan), {}, r"\[-1, 1\]"),
+        (pictures(2), {"captions": ["một"]}, "captions phải là dãy 2"),
+    ],
+)
 def test_wrong_images(images, options, message):
     with pytest.raises(ValueError, match=message):
         figures.image_grid(images, **options)
@@ -175,21 +161,18 @@ def grid(n, **options):
     return figures.image_grid(pictures(n), title="Ảnh giả của nhiễu cố định", **options)
 
 
-LOSSES = {
-    "equilibrium": ([2 * math.log(2)] * 9, [math.log(2)] * 9, [0.5] * 9, [0.5] * 9),
-    "D has won": ([1.0, 0.3, 0.0], [2.0, 5.0, 40.0], [0.9, 1.0, 1.0], [0.1, 0.0, 0.0]),
-    "first epoch": ([1.1], [0.9], [0.6], [0.4]),
-}
+won = [1.0, 0.3, 0.0], [2.0, 5.0, 40.0], [0.9, 1.0, 1.0], [0.1, 0.0, 0.0]  # by D
 FIGURES = {
     "structure": diagrams.gan_structure,
-    "one image": lambda: grid(1, captions=["0.5"]),
     "captions": lambda: grid(36, captions=[f"{i / 36:.2f}" for i in range(36)]),
     "rows": lambda: grid(100, columns=10, rows=[f"epoch {i}" for i in range(10)]),
     "bars": bars,
     "curves": two_lines,
     "curves, log": lambda: two_lines(log=True),
+    "equilibrium": lambda: figures.loss_curves([1.386] * 9, [0.693] * 9, [0.5] * 9, [0.5] * 9, 9),
+    "D has won": lambda: figures.loss_curves(*won, 100, "A"),
+    "first epoch": lambda: figures.loss_curves([1.1], [0.9], [0.6], [0.4], 100),
 }
-FIGURES |= {name: lambda v=values: figures.loss_curves(*v, 100, "A") for name, values in LOSSES.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -204,7 +187,6 @@ def test_no_text_is_cut_or_lies_on_another(name):
 def test_everything_is_written_that_was_asked_for():
     captions, rows = list("abcd"), ["trên", "dưới"]
     assert words(grid(4, columns=2, captions=captions, rows=rows)) > {*captions, *rows}
-    assert words(bars()) >= {"một", "hai", "x", "y", "×½", "4.00"}
     assert words(two_lines()) >= {"một", "hai", "mức", "bước", "y"}
 
 
@@ -221,14 +203,10 @@ def test_loss_curves_show_the_losses_their_levels_and_colours():
     flat = [line.get_ydata()[0] for line in lines if line.get_linestyle() == ":"]
     assert flat == pytest.approx(list(levels.values()))
     assert all(ax.get_xlim() == (1, 10) for ax in figure.axes)
-    colours = {tuple(pixel) for pixel in pixels(figures.png(figure)).reshape(-1, 3)}
+    colours = {colour for _, colour in Image.open(io.BytesIO(figures.png(figure))).convert("RGB").getcolors()}
     assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)} <= colours  # exactly
-
-
-def test_wrong_curves():
-    for bad in (([1.0], [1.0, 2.0]), ([1.0], [math.nan])):
-        with pytest.raises(ValueError, match="phải là dãy 1 số, không có NaN"):
-            figures.loss_curves(*bad)
+    with pytest.raises(ValueError, match="phải là dãy 1 số, không có NaN"):
+        figures.loss_curves([1.0], [math.nan])
 
 
 def test_several_runs_are_their_mean_in_a_band():

@@ -2,54 +2,41 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import nbformat
 import notebook_checks as checks
 import pytest
+from conftest import NOTEBOOKS, ROOT, each_notebook
 from nbconvert import HTMLExporter, LatexExporter
 
 from ganlib import record
 from ganlib.data import ASSETS
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDER = ROOT / "notebooks"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = {".py", ".md", ".ipynb", ".toml", ".txt", ".json", ".svg", ".html", ".yml", ".cff", ".sh"}
 ROW = re.compile(r"\d+\.\d ± \d.*")  # the numbers of a line of README's table of scores
 KEYS = ("parzen", "parzen_se", "frechet", "frechet_sd", "precision", "recall", "sure", "kl")
-each_notebook = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
 
 
 @each_notebook
 def test_a_notebook_is_whole_and_on_the_map(path):
-    faults = checks.check_notebook(json.loads(path.read_text(encoding="utf-8")), FOLDER)
+    faults = checks.check_notebook(json.loads(path.read_text(encoding="utf-8")), path.parent)
     assert not faults, "\n".join(faults)
     assert f"(notebooks/{path.name})" in README
 
 
-def pictures(path):
-    """The notebook, and how many of its outputs are pictures: some in every one."""
+@each_notebook
+def test_every_picture_is_in_sanitised_html_and_in_latex(path):
+    """The pictures alone: all the prose would cost minutes."""
     notebook = nbformat.read(path, as_version=4)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    count = sum("image/png" in output.get("data", {}) for output in outputs)
-    assert count > 0
-    return notebook, count
-
-
-@each_notebook
-def test_sanitised_html_has_every_picture(path):
-    notebook, count = pictures(path)
+    notebook.cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in notebook.cells:
+        cell.outputs = [output for output in cell.outputs if "image/png" in output.get("data", {})]
+    count = sum(len(cell.outputs) for cell in notebook.cells)
     html, _ = HTMLExporter(sanitize_html=True).from_notebook_node(notebook)
-    assert count == len(re.findall(r'<img [^>]*src="data:image/png;base64,', html))
-
-
-@pytest.mark.skipif(not shutil.which("pandoc"), reason="cần pandoc (Debian, Ubuntu: apt install pandoc)")
-@each_notebook
-def test_latex_has_every_picture(path):
-    notebook, count = pictures(path)
+    assert count == len(re.findall(r'<img [^>]*src="data:image/png;base64,', html)) > 0
     latex, resources = LatexExporter().from_notebook_node(notebook)
     assert count == len([name for name in resources["outputs"] if f"{{{name}}}" in latex])
 
@@ -77,20 +64,11 @@ def rows(text):
     return {numbers for numbers in found if len(numbers) >= 5}
 
 
-def test_notebook_08_prints_the_readme_s_table():
-    notebook = json.loads((FOLDER / "08_thuoc_do.ipynb").read_text(encoding="utf-8"))
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    printed = "\n".join("".join(output.get("text", "")) for output in outputs)
+def test_the_table_of_scores_is_what_was_measured():
+    """By notebook 08; of the last epoch of the shipped records, and of other seeds."""
+    notebook = json.loads((ROOT / "notebooks" / "08_thuoc_do.ipynb").read_text(encoding="utf-8"))
+    printed = "\n".join(checks.printed(output) for _, output in checks.outputs(notebook))
     assert rows(README) and rows(README) <= rows(printed)
-
-
-def same(text, number):
-    """Whether the number is so written; weights in a record are rounded to fp16: one unit off at the most."""
-    return float(text) == pytest.approx(number, abs=1.01 * 10.0 ** -len(text.split(".")[1]))
-
-
-def test_what_was_measured_is_in_the_readme():
-    """Other seeds, and the last epoch of the shipped records."""
     seeds = json.loads((ASSETS / "seeds.json").read_text(encoding="utf-8"))
     assert all(score["comparable"] for score in seeds.values())
     measured = {name: [score[key] for key in KEYS if key in score] for name, score in seeds.items()}
@@ -99,7 +77,12 @@ def test_what_was_measured_is_in_the_readme():
         measured[name] = [float(scores[key][-1]) for key in KEYS]
     for name, numbers in measured.items():
         fitting = [row for row in rows(README) if len(row) == len(numbers)]
-        assert any(all(map(same, row, numbers)) for row in fitting), name
+        assert any(all(map(written, row, numbers)) for row in fitting), name
+
+
+def written(text, number):
+    """Whether the number is so written; weights in a record are rounded to fp16: one unit off at the most."""
+    return float(text) == pytest.approx(number, abs=1.01 * 10.0 ** -len(text.split(".")[1]))
 
 
 # One term for one thing: what is not said, and where it may be (as a quotation of the write-up).
@@ -112,9 +95,9 @@ QUOTED = ("ảnh sinh có kích thước 28x28",)
 def test_one_term_for_one_thing():
     texts = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("ganlib/**/*.py")}
     texts |= {"README.md": README}
-    for path in FOLDER.glob("*.ipynb"):
+    for path in NOTEBOOKS:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        texts[path.name] = "\n".join("".join(cell["source"]) for cell in cells)
+        texts[path.name] = "\n".join(checks.text(cell["source"]) for cell in cells)
     said = []
     for name, text in texts.items():
         for quotation in QUOTED:

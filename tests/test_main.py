@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from ganlib import record, scores, training
+from ganlib import record, training
 from ganlib.__main__ import MEASURES, main
 
 TINY = "--first 60 --m 20 --hidden-G 8 --hidden-D 8 --precision fp32 --device cpu --score-every 0".split()
@@ -15,38 +15,23 @@ def empty_folder(sample_only, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def few_samples(monkeypatch):
-    """Scores of 400 samples in place of 10,000."""
-    draw = scores.draw
-    monkeypatch.setattr(scores, "draw", lambda G, seed=1: draw(G, seed)[:400])
-
-
 def test_train_then_score(few_samples, capsys):
     words = ["--epochs", "3", "--seed", "3", "--average", "0.9", *TINY, "--score-every", "2"]
     assert main(["train", "mnist", *words]) == 0
     said = capsys.readouterr().out
     assert "epoch 3/3" in said and "Đã ghi mnist.safetensors" in said
     kept = record.load("mnist.safetensors")
-    assert (kept.epochs, kept.count) == (3, 60)
-    assert kept.settings["seed"] == 3 and kept.settings["hidden_G"] == (8,)
+    assert (kept.epochs, kept.count, kept.settings["seed"], kept.settings["hidden_G"]) == (3, 60, 3, (8,))
     for key in ("parzen", "recall", "D_test"):
         assert kept.scores[key].isfinite().tolist() == [False, True, True]  # each second, and the last
     assert main(["score", "mnist.safetensors"]) == 0
     said = capsys.readouterr().out
-    assert "qua 10 lần rút z" in said and "không so được với bài báo" in said
+    assert "không so được với bài báo" in said and re.search(r"Tỉ lệ mười lớp: 0 [\d.]+%, 1 [\d.]+%", said)
     for key, (name, digits) in MEASURES.items():
         mean, sd = map(float, re.search(rf"{re.escape(name)}: (\S+) ± (\S+)\n", said).groups())
         near = 0.01 * abs(float(kept.scores[key][-1])) + 2 * 10**-digits  # the record's weights are rounded
         assert mean == pytest.approx(float(kept.scores[key][-1]), abs=near)
         assert sd == pytest.approx(float(kept.scores[f"{key}_sd"][-1]), abs=near)
-    assert re.search(r"Tỉ lệ mười lớp: 0 [\d.]+%, 1 [\d.]+%", said)
-
-
-@pytest.mark.parametrize("name", ["FashionMNIST", "fashion"])
-def test_names_as_they_are_typed(name):
-    assert main(["train", name, "--epochs", "1", *TINY]) == 0
-    assert record.load("fashion.safetensors").data == "fashion"
 
 
 def test_train_goes_on_where_it_was_stopped(monkeypatch, capsys):
@@ -71,13 +56,13 @@ def test_train_goes_on_where_it_was_stopped(monkeypatch, capsys):
     assert one.loss_G.tolist() == other.loss_G.tolist() and one.images.equal(other.images)
 
 
-@pytest.mark.parametrize(
-    ("recipe", "settings"), [("plain", training.PLAIN), ("results", training.RESULTS["mnist"])]
-)
-def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins(recipe, settings):
-    assert main(["train", "mnist", "--epochs", "1", f"--{recipe}", *TINY]) == 0
-    kept = record.load("mnist.safetensors").settings
-    assert kept["hidden_G"] == (8,) and kept["average"] == settings["average"]
+@pytest.mark.parametrize("recipe", ["plain", "results"])
+def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins(recipe):
+    assert main(["train", "FashionMNIST", "--epochs", "1", f"--{recipe}", *TINY]) == 0
+    kept = record.load("fashion.safetensors")
+    expected = {"plain": training.PLAIN, "results": training.RESULTS["fashion"]}[recipe]
+    assert kept.data == "fashion" and kept.settings["average"] == expected["average"]
+    assert kept.settings["hidden_G"] == (8,)
 
 
 def test_a_loss_that_breaks_is_not_to_be_gone_on_with(capsys):
@@ -101,8 +86,6 @@ def test_help_is_vietnamese(words, capsys):
         ("train cifar", "'mnist' hoặc 'fashion'"),
         ("train mnist --epochs 0", "epochs phải là số nguyên từ 1"),
         ("train mnist --first 50", "k·m = 1·100 = 100 ảnh"),
-        ("train mnist --lr-G -1", "lr_G phải là một số dương"),
-        ("train mnist --precision fp16", "precision phải là"),
         ("train mnist --device tpu", "device phải là"),
         ("score nowhere.safetensors", "không có tệp nào"),
     ],

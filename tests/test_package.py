@@ -1,41 +1,20 @@
-"""The package as a whole: what `import ganlib` does, the helpers of every notebook, who imports whom."""
+"""The package as a whole: what `import ganlib` does, who imports whom, the helpers of every notebook."""
 
 import ast
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import torch
+from conftest import ALONE, ROOT
 
 import ganlib
 
-ROOT = Path(ganlib.__file__).resolve().parent
-GROUND = {
-    "check": "",
-    "files": "",
-    "algorithm": "",
-    "fast": "algorithm",
-    "sources": "",
-    "data": "check sources",
-    "networks": "check",
-    "settings": "check networks",
-    "state": "check fast networks settings",
-    "training": "algorithm check data fast settings state",
-    "record": "check data fast files networks training",
-    "features": "check data files",
-    "scores": "check data features",
-    "figures": "check data files",
-    "__init__": "check state",
-    "exercises": "",
-}
-ABOVE = (
-    "toy",
-    "toy_figures",
-    "diagrams",
-    "widgets",
-    "__main__",
-)  # from below to above: each may take any below
+# From below to above: each may import those before it, and itself.
+ORDER = """
+    check files algorithm fast sources data networks settings state __init__ training record features scores
+    figures toy toy_figures diagrams exercises widgets __main__
+""".split()
 
 
 def imports(source):
@@ -51,45 +30,29 @@ def imports(source):
                 yield name.split(".")[1] if "." in name else "__init__"
 
 
-def modules():
-    """(module or folder of ganlib, the source of a file of it)"""
-    for path in sorted(ROOT.rglob("*.py")):
-        place = path.relative_to(ROOT)
-        if place.parts[0] != "assets":
-            yield place.parts[0].removesuffix(".py"), path.read_text(encoding="utf-8")
-
-
 def test_imports_run_downwards_only():
-    may, below = {name: set(words.split()) for name, words in GROUND.items()}, set(GROUND) - {"exercises"}
-    for name in ABOVE:
-        may[name], below = below, below | {name} - {"widgets"}
-    may["__main__"] = may["__main__"] | {"widgets", "exercises"}
-    found = list(modules())
-    assert {name for name, _ in found} == set(may), "a new module belongs into the tables above"
-    upwards = {
-        (name, *beyond) for name, source in found if (beyond := set(imports(source)) - may[name] - {name})
-    }
-    assert upwards == set()
-
-
-def test_every_way_to_import_is_seen():
-    lines = ["import ganlib.a.x", "from ganlib import b as c", "def f():", "    from ganlib.d.y import z"]
-    lines += ["import ganlib", "import torch, ganlibs", "from os import ganlib"]
-    assert sorted(imports("\n".join(lines))) == ["__init__", "a", "b", "d"]
-
-
-def fresh(code, **variables):
-    """What a new Python prints."""
-    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"} | variables
-    return subprocess.run([sys.executable, "-c", code], env=environment, text=True, check=True,
-                          stdout=subprocess.PIPE, timeout=120).stdout.strip()  # fmt: skip
+    found, upwards = set(), []
+    for path in (ROOT / "ganlib").rglob("*.py"):
+        name = path.relative_to(ROOT / "ganlib").parts[0].removesuffix(".py")
+        if name != "assets":
+            assert name in ORDER, "a new module belongs into the order above"
+            below = ORDER[: ORDER.index(name) + 1]
+            others = set(imports(path.read_text(encoding="utf-8")))
+            upwards += [(name, other) for other in others if other not in below]
+            found.add(name)
+    assert found == set(ORDER) and upwards == []
 
 
 def test_import_is_light_and_sets_how_threads_wait_where_nothing_is_set():
     heavy = "{'torch', 'numpy', 'matplotlib', 'ipywidgets'}"
     code = f"import os, sys, ganlib; print(os.environ['GOMP_SPINCOUNT'], {heavy} & set(sys.modules))"
-    assert fresh(code) == "1000 set()"
-    assert fresh(code, GOMP_SPINCOUNT="7") == "7 set()"
+    unset = {name: value for name, value in ALONE.items() if name != "GOMP_SPINCOUNT"}
+    for environment, count in ((unset, "1000"), (unset | {"GOMP_SPINCOUNT": "7"}, "7")):
+        said = subprocess.check_output([sys.executable, "-c", code], env=environment, text=True)
+        assert said.strip() == f"{count} set()"
+
+
+# -------------------------------------------------------------------------- epochs, count, expect, report
 
 
 def test_counts_full_and_reduced(monkeypatch):
@@ -97,6 +60,32 @@ def test_counts_full_and_reduced(monkeypatch):
     assert (ganlib.reduced(), ganlib.epochs(50), ganlib.count(1000, 10)) == (None, 50, 1000)
     monkeypatch.setenv("GANLIB_EPOCHS", "2")
     assert (ganlib.reduced(), ganlib.epochs(50), ganlib.count(1000, 10)) == (2, 2, 10)
-    for wrong in (0, True, 1.5):
-        with pytest.raises(ValueError, match="epochs phải là số nguyên từ 1"):
-            ganlib.epochs(wrong)
+    with pytest.raises(ValueError, match="epochs phải là số nguyên từ 1"):
+        ganlib.epochs(0)
+    for value in ("0", "1.5", "một"):
+        monkeypatch.setenv("GANLIB_EPOCHS", value)
+        with pytest.raises(ValueError, match=f"GANLIB_EPOCHS phải là một số nguyên dương .*{value}"):
+            ganlib.epochs(50)
+
+
+@pytest.mark.parametrize("value, where", [(1.2134, "trong"), (0.9, "ngoài"), (float("nan"), "ngoài")])
+def test_expect_says_where_the_number_lies(monkeypatch, capsys, value, where):
+    """A number outside is only said; it is an error when the notebooks are refreshed."""
+    monkeypatch.delenv("GANLIB_STRICT", raising=False)
+    ganlib.expect("loss_D", torch.tensor(value, requires_grad=True), 1.0, 1.4)
+    said = capsys.readouterr().out
+    assert said.startswith(f"loss_D: {value:.4g}, {where} khoảng") and "(1 … 1.4)" in said
+    monkeypatch.setenv("GANLIB_STRICT", "1")
+    if where == "ngoài":
+        with pytest.raises(AssertionError, match="ngoài khoảng"):
+            ganlib.expect("loss_D", value, 1.0, 1.4)
+
+
+def test_report_seeds_torch_and_names_no_path(capsys):
+    device = ganlib.report(3, "matplotlib")
+    first = torch.rand(2)
+    torch.manual_seed(3)
+    assert torch.equal(first, torch.rand(2)) and isinstance(device, torch.device)
+    out = capsys.readouterr().out
+    assert torch.__version__.split("+")[0] in out and "matplotlib" in out and "Seed: 3" in out
+    assert "rút gọn: 1 epoch" in out and "/" not in out and "\\" not in out

@@ -72,12 +72,11 @@ COMPUTES = [
     {"a": ("x < 0", "x < 1")},
     {"a": ('"key"', '"other"')},
     {"a": ("class Told(Exception):\n    pass", "print(1)")},  # it runs when the module is imported
-    {"b": ("+ 1", "+ 2")},
+    {"c": ("return x", "return -x")},
     {"c": ("'1'", "'2'")},
     {"d": ("return x", "return -x")},
     {"cell": CELL + "\n'lời'"},
     {"cell": CELL + ";"},
-    {"cell": "import pkg.b\nx = pkg.b.g(1)"},
 ]
 TELLS = [
     {"a": ("Doc.", "Other.")},
@@ -107,13 +106,6 @@ def test_names_are_followed_from_module_to_module(package, cell):
         (package / f"{name}.py").write_text(source, encoding="utf-8")
         seen.append(notebook_hash(notebook(cell), package))
     assert len(set(seen)) == 3
-
-
-def test_cells_count_in_their_order_however_they_are_stored(package):
-    one, other = notebook("x = 1", "x = 2"), notebook("x = 2", "x = 1")
-    assert notebook_hash(one, package) != notebook_hash(other, package)
-    lines = {"cells": [{"cell_type": "code", "source": CELL.splitlines(keepends=True)}]}
-    assert notebook_hash(lines, package) == notebook_hash(notebook(CELL, "# a comment"), package)
 
 
 # Computed under 3.10; every later Python has to agree (trees differ in f-strings, new fields).
@@ -182,16 +174,11 @@ def source(i, text):
 
 BREAKS = {
     "count missing": lambda n: n["cells"][2].update(execution_count=None),
-    "empty cell": source(2, " \n"),
-    "error": out(v4.new_output("error", ename="E", evalue="", traceback=[])),
     "warning": out(said("cảnh báo", "stderr")),
     "code changed": source(3, "print('b')"),
-    "never executed": lambda n: n["metadata"].pop("ganlib"),
     "Markdown picture without alt": source(0, "![](GAN.png)"),
-    "Markdown <img> without alt": source(0, '<img src="GAN.png">'),
     "empty alt": out(shown({"image/png": "AA"}, " ")),
     "picture in HTML alone": out(shown({"text/html": '<img alt="một số" src="data:image/png;base64,AA">'})),
-    "HTML <img> without alt": out(shown({"image/png": "AA", "text/html": '<img src="AA">'})),
     "vector picture alone": out(shown({"image/svg+xml": "<svg/>"})),
     "missing file": source(0, "[tiếp](khong_co.ipynb)"),
     "picture outside": source(0, "![ảnh](../GAN.png)"),
@@ -201,17 +188,10 @@ BREAKS = {
     "long cell": source(3, "x = 1\n" * 31),
     "large": out(said("a" * 1_000_000)),
     "path printed": out(said("ở /home/lan/data")),
-    "Windows path in HTML": out(shown({"text/html": ["<b>C:\\Users\\lan</b>"]})),
     "reduced run": out(said("Chạy rút gọn: 1 epoch (GANLIB_EPOCHS)")),
-    "sample data": out(said("MNIST: BỘ MẪU đi kèm ganlib")),
-    "a second title": lambda n: n["cells"][1].update(source="# Tiêu đề\n## Bạn sẽ học gì"),
     "a level left out": source(0, "### Bước"),
     "a link that says nothing": source(0, "Xem [ở đây](GAN.png)."),
-    "a bare address": source(0, "[https://arxiv.org](https://arxiv.org)"),
-    "a solution among other text": source(
-        5, "## Bài tập\n<details><summary>Lời giải</summary>\n1\n</details>"
-    ),
-    "widget state": lambda n: n["metadata"].update(widgets={}),
+    "a solution among other text": source(5, "## Bài tập\n<details><summary>Lời giải</summary>1</details>"),
     "widget view": out(shown({checks.WIDGET: {"model_id": "1"}})),
 }
 
@@ -224,7 +204,7 @@ def test_a_good_notebook_has_no_faults(folder):
 def test_a_broken_notebook_has_one(name, folder):
     broken = good()
     BREAKS[name](broken)
-    if name not in ("code changed", "never executed"):
+    if name != "code changed":
         broken["metadata"]["ganlib"] = {"hash": notebook_hash(broken)}
     assert len(checks.check_notebook(broken, folder)) == 1
 
@@ -249,9 +229,9 @@ def make(tmp_path, monkeypatch):
     return write
 
 
-def test_what_is_written(make):
+def test_a_refresh_writes_what_is_true_and_the_same_each_time(make):
     path = make("print(1)\nprint(2)", VIEW)
-    refresh.refresh(path, store=True)
+    refresh.refresh(path)
     first = path.read_bytes()
     done = json.loads(first)
     assert checks.check_counts(done) + checks.check_hash(done) + checks.check_widgets(done) == []
@@ -259,19 +239,12 @@ def test_what_is_written(make):
     assert done["metadata"]["language_info"] == {"name": "python"}
     text, picture = (cell["outputs"][0] for cell in done["cells"])
     assert text["text"] == ["1\n", "2\n"] and set(picture["data"]) == {"text/plain", "image/png"}
-    refresh.refresh(path, store=True)
+    refresh.refresh(path)
     assert path.read_bytes() == first, "a second run makes a diff"
 
 
-@pytest.mark.parametrize("store, source", [(True, "ganlib.expect('a', 3, 1.0, 1.4)"), (False, "1")])
-def test_a_failing_notebook_and_a_try_stay_as_they_were(make, store, source):
-    path = make("import ganlib", source)
+def test_a_notebook_that_fails_stays_as_it_was(make):
+    path = make("import ganlib", "ganlib.expect('a', 3, 1.0, 1.4)")
     before = path.read_bytes()
-    assert refresh.refresh(path, store) is False  # the try has none of a notebook's sections
+    assert refresh.refresh(path) is False
     assert path.read_bytes() == before
-
-
-def test_names_are_found_or_named():
-    with pytest.raises(SystemExit, match="Không có notebook: khong_co"):
-        refresh.find(["khong_co"])
-    assert [path.stem for path in refresh.find(["notebooks/02_hai_mang.ipynb"])] == ["02_hai_mang"]

@@ -7,6 +7,7 @@ tests/test_tools.py shows on a broken notebook in memory that each of them can f
 import json
 import re
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 
 from notebook_hash import notebook_hash
@@ -58,11 +59,9 @@ def images(html: str) -> list[bool]:
 
 
 def check_counts(notebook: dict) -> list[str]:
-    """Executed from top to bottom in one go: counts 1..n, no empty code cell."""
-    code = cells(notebook, "code")
-    counts = [cell["execution_count"] for _, cell in code]
-    faults = [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}, not 1..n"]
-    return faults + [f"{name}: empty" for name, cell in code if not text(cell["source"]).strip()]
+    """Executed from top to bottom in one go: counts 1..n (an empty cell has none)."""
+    counts = [cell["execution_count"] for _, cell in cells(notebook, "code")]
+    return [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}, not 1..n"]
 
 
 def check_errors(notebook: dict) -> list[str]:
@@ -98,32 +97,28 @@ def check_headings(notebook: dict) -> list[str]:
     """One title; below it no level is left out: who listens to the page goes by its headings."""
     levels = [len(marks) for _, words in prose(notebook) for marks in re.findall(r"^(#+)\s", words, re.M)]
     faults = [] if levels[:1] == [1] and levels.count(1) == 1 else ["not one title, at the top"]
-    return faults + [f"heading {b} under {a}" for a, b in zip(levels, levels[1:], strict=False) if b > a + 1]
-
-
-def check_link_texts(notebook: dict) -> list[str]:
-    """A link says where it leads, even if it is read alone."""
-    links = [(name, *link) for name, words in prose(notebook) for link in MARKDOWN_LINK.findall(words)]
-    texts = [(name, text.strip(" *_").lower()) for name, bang, text, _ in links if not bang]
-    return [f"{name}: link {text!r}" for name, text in texts if text in NO_PLACE or "://" in text]
+    return faults + [f"heading {b} under {a}" for a, b in pairwise(levels) if b > a + 1]
 
 
 def check_solutions(notebook: dict) -> list[str]:
     """Each solution is a cell of its own, which the class edition leaves out (README has the command)."""
     sources = [(name, text(cell["source"])) for name, cell in cells(notebook, "markdown")]
-    counts = [(name, source.count(SOLUTION), source) for name, source in sources]
-    alone = [n == 1 and s.startswith(SOLUTION) and s.rstrip().endswith("</details>") for _, n, s in counts]
-    return [
-        f"{c[0]}: a solution among other text" for c, a in zip(counts, alone, strict=True) if c[1] and not a
-    ]
+    alone = re.compile(rf"{SOLUTION}(?!.*{SOLUTION}).*</details>\s*", re.S)
+    faulty = [name for name, source in sources if SOLUTION in source and not alone.fullmatch(source)]
+    return [f"{name}: a solution among other text" for name in faulty]
 
 
 def check_links(notebook: dict, folder: Path) -> list[str]:
-    """Linked files exist; pictures lie inside `folder`, which is all that JupyterLab serves."""
+    """A link says where it leads, even if it is read alone; linked files exist.
+
+    Pictures lie inside `folder`, which is all that JupyterLab serves.
+    """
     faults = []
     for name, words in prose(notebook):
-        for bang, _, target in MARKDOWN_LINK.findall(words):
-            target = target.split("#")[0]
+        for bang, label, target in MARKDOWN_LINK.findall(words):
+            label, target = label.strip(" *_").lower(), target.split("#")[0]
+            if not bang and (label in NO_PLACE or "://" in label):
+                faults.append(f"{name}: link {label!r}")
             if not target or re.match(r"[a-z]+:", target):
                 continue
             inside = (folder / target).resolve().is_relative_to(folder.resolve())
@@ -176,14 +171,7 @@ def check_widgets(notebook: dict) -> list[str]:
 
 def check_notebook(notebook: dict, folder: Path) -> list[str]:
     """Every fault of one notebook, in `folder`."""
-    checks = (check_counts, check_errors, check_hash, check_alt, check_size, check_sections)
-    checks += (
-        check_cell_length,
-        check_printed,
-        check_widgets,
-        check_headings,
-        check_link_texts,
-        check_solutions,
-    )
+    checks = (check_counts, check_errors, check_hash, check_alt, check_headings, check_solutions, check_size)
+    checks += (check_sections, check_cell_length, check_printed, check_widgets)
     faults = [fault for check in checks for fault in check(notebook)] + check_links(notebook, folder)
     return faults + check_nfc(json.dumps(notebook, ensure_ascii=False, indent=1))
