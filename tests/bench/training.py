@@ -23,13 +23,13 @@ from torch.utils.data import DataLoader
 SETTINGS = Settings()
 
 
-def textbook():
+def textbook(s=SETTINGS):
     """The loop as lessons print it: a transform an image, whole graphs, `.item()` each step. Endless."""
-    m, latent_dim, betas = SETTINGS.m, SETTINGS.latent_dim, SETTINGS.betas
+    m, latent_dim = s.m, s.latent_dim
     loader = DataLoader(data.dataset("mnist"), batch_size=m, shuffle=True, drop_last=True)
-    generator, discriminator = Generator(), Discriminator()
-    optimizer_g = torch.optim.Adam(generator.parameters(), lr=SETTINGS.lr_G, betas=betas)
-    optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=SETTINGS.lr_D, betas=betas)
+    generator, discriminator = Generator(latent_dim, s.hidden_G), Discriminator(s.hidden_D, s.dropout)
+    optimizer_g = torch.optim.Adam(generator.parameters(), lr=s.lr_G, betas=s.betas)
+    optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=s.lr_D, betas=s.betas)
     criterion, losses_d, losses_g = nn.BCEWithLogitsLoss(), [], []
     while True:
         for real, _ in loader:

@@ -1,0 +1,130 @@
+"""How soon a GAN of linear layers draws as the textbook recipe does after 100 epochs, and as the paper's.
+
+    python tests/bench/thirty_seconds.py            # the race: half an hour, with nothing else beside it
+    python tests/bench/thirty_seconds.py --rows     # an hour: the same with one change a row
+
+The sprint, which notebook 10 writes out, is Algorithm 1 on the write-up's layers. Its seconds are those of
+training from nothing: images read, networks made, every iteration; neither imports nor scoring. What it is
+set to was chosen with training images 50,000…59,999 held out, and so are the rows; the race asks the test
+images, once, and times the textbook loop between two sprints. Both go into ganlib/assets/thirty.json; the
+race's last line is JSON.
+"""
+
+import argparse  # noqa: I001, ganlib comes before torch, whose threads it sets
+import json
+import statistics
+from time import perf_counter, process_time
+
+from choices import keep
+from training import milliseconds, textbook
+
+from ganlib import data, scores
+from ganlib.features import against
+from ganlib.training import PLAIN, Settings, start, steps
+
+import torch
+from torch.optim.lr_scheduler import LinearLR
+from torch.optim.swa_utils import AveragedModel
+
+FILE = data.ASSETS / "thirty.json"
+SHORT, LONG = 3_000, 11_000  # iterations: to the textbook recipe's scores, to the paper's
+SPRINT = {"lr_D": 4e-4, "lr_G": 1.6e-3, "betas": (0.0, 0.99), "dropout": 0, "average": 0}
+ROWS = {  # one change a row
+    "như trên": {},
+    "số hạng tự do cuối của G bắt đầu từ 0": {"bright": False},
+    "không lấy trung bình trọng số": {"averaged": False},
+    "tốc độ học không giảm": {"last": 1},
+    "tốc độ học 0.0001 và 0.0004": {"lr_D": 1e-4, "lr_G": 4e-4},
+    "β₁ = 0.5, β₂ = 0.999": {"betas": (0.5, 0.999)},
+    "Dropout 0.3": {"dropout": 0.3},
+}
+ORDER = ("race", *ROWS)
+
+
+def sprint(seed, iterations, first=60_000, bright=True, last=0.1, averaged=True, **changes):
+    """Train from nothing on the `first` images; returns (G, seconds, seconds of computing).
+
+    bright: G's last bias starts where every pixel has its mean; last: the part of themselves to which the
+    rates fall; averaged: G of the averaged weights, most of them of the last half.
+    """
+    began, computing = perf_counter(), process_time()
+    images = data.load("mnist").pixels[:first]
+    state = start("cpu", seed=seed, **SPRINT | changes)
+    if bright:
+        mean = data.to_float(images).mean(0).flatten()
+        outer = [layer for layer in state.G.modules() if isinstance(layer, torch.nn.Linear)][-1]
+        outer.bias.data = mean.clamp(-0.98, 0.98).atanh()
+    average = AveragedModel(state.G, avg_fn=lambda mean, now, n: mean + (now - mean) * 2 / (n + 2))
+    rates = [LinearLR(o, 1, last, iterations) for o in (state.optimizer_D, state.optimizer_G)]
+    run = steps(state, images)
+    for _ in range(iterations):
+        next(run)
+        average.update_parameters(state.G)
+        for rate in rates:
+            rate.step()
+    G = average.module if averaged else state.G
+    return G, perf_counter() - began, process_time() - computing
+
+
+def score(G, measures, test, validation, draws):
+    """Parzen of the first draw of z; of the others the means over so many draws."""
+    found = scores.over_draws(G, measures, draws)
+    parzen = scores.parzen(scores.draw(G), test, validation).mean
+    return {"parzen": parzen} | {key: found[key] for key in ("frechet", "precision", "recall")}
+
+
+def race(seeds, judge):
+    """The sprint of both lengths over the seeds, the textbook loop between them: the last line's numbers."""
+    result, epochs = {}, []
+    for name, iterations in ("", SHORT), ("paper_", LONG):
+        runs = []
+        for seed in range(seeds):
+            loop = textbook(Settings(**PLAIN))
+            milliseconds(loop, 10)
+            epochs.append(0.6 * milliseconds(loop, 40))  # an epoch: 600 iterations, in seconds
+            G, seconds, _ = sprint(seed, iterations)
+            runs.append(judge(G) | {"seconds": seconds})
+            shown = ", ".join(f"{key} {value:.3g}" for key, value in runs[-1].items())
+            print(f"{iterations:,} iterations, seed {seed}: {shown}", flush=True)
+        result |= {name + key: [round(run[key], 3) for run in runs] for key in runs[0]}
+    result["textbook_epoch_seconds"] = round(statistics.median(epochs), 2)
+    hundred = 100 * result["textbook_epoch_seconds"]
+    return result | {"ratio_to_textbook": round(hundred / statistics.mean(result["seconds"]), 1)}
+
+
+def rows(seeds, judge):
+    """Every row over the seeds, scored on held-out images, in seconds of computing; kept row by row."""
+    for name, changes in ROWS.items():
+        runs = []
+        for seed in range(seeds):
+            G, _, computing = sprint(seed, SHORT, first=50_000, **changes)
+            runs.append(judge(G) | {"seconds": computing})
+        columns = {key: [round(run[key], 3) for run in runs] for key in runs[0]}
+        keep(FILE, ORDER, name, columns)
+        print(name, {key: round(statistics.mean(values), 2) for key, values in columns.items()}, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--rows", action="store_true", help="one change a row, on one thread")
+    options = parser.parse_args()
+    train, test = data.load("mnist"), data.load("mnist", train=False)
+    real = train.pixels[50_000:] if options.rows else test.pixels
+    measures = against(real, scores.load_classifier("mnist"))
+
+    def judge(G):
+        return score(G, measures, real, train.pixels[50_000:51_000], 2 if options.rows else scores.DRAWS)
+
+    print(train.message)
+    if options.rows:
+        torch.set_num_threads(1)
+        rows(options.seeds, judge)
+    else:
+        result = race(options.seeds, judge)
+        keep(FILE, ORDER, "race", result)
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
