@@ -17,16 +17,12 @@ from ganlib.scores import score_all
 from ganlib.training import PLAIN, RESULTS, Settings
 
 FILE = data.ASSETS / "seeds.json"
-SLOWER_D = {"lr_D": 1e-4, "dropout": 0.3}
 ROWS = {  # the row's name: the data, and what was trained, on 60,000 images for 100 epochs
     f"{data.TITLES[name]}, seed {seed}": (name, RESULTS[name] | {"seed": seed})
     for name in data.NAMES
     for seed in (1, 2)
 }
-ROWS |= {
-    f"lr_D 0.0001, Dropout 0.3, seed {seed}": ("mnist", RESULTS["mnist"] | SLOWER_D | {"seed": seed})
-    for seed in range(3)
-}
+ROWS["lr_D 0.0001, Dropout 0.3, seed 0"] = "mnist", RESULTS["mnist"] | {"lr_D": 1e-4, "dropout": 0.3}
 ROWS["cấu hình thường thấy, seed 0"] = "mnist", PLAIN
 ROWS["lr_D 0.0002, Dropout 0.3, seed 0"] = "fashion", RESULTS["fashion"] | {"lr_D": 2e-4, "dropout": 0.3}
 
