@@ -1,6 +1,6 @@
 """Nothing lost, nothing let in: processes killed, disks full, bytes flipped, files with something to run.
 
-Plain pytest kills twice; `pytest -m slow` kills 20 times, and restarts a kernel.
+Plain pytest kills twice; `pytest -m slow` kills 10 times, and restarts a kernel.
 """
 
 import io
@@ -68,7 +68,7 @@ def reached(out):
 
 
 @pytest.mark.parametrize(
-    ("kills", "epochs"), [(2, 12), pytest.param(20, 60, marks=pytest.mark.slow)], ids=["2 kills", "20 kills"]
+    ("kills", "epochs"), [(2, 12), pytest.param(10, 40, marks=pytest.mark.slow)], ids=["2 kills", "10 kills"]
 )
 def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kills, epochs):
     """kill -9 and Ctrl-C by turns: at most the epoch under way is lost, and the end has the same bits."""
