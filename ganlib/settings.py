@@ -36,6 +36,10 @@ class Settings:
         for name in ("dropout", "average"):
             value = getattr(self, name)
             check.require(check.is_number(value) and 0 <= value < 1, name, "số từ 0 đến dưới 1", value)
+        check.require(
+            len(self.betas) == 2 and all(type(beta) is float and 0 <= beta < 1 for beta in self.betas),
+            "betas", "hai số thực từ 0 đến dưới 1, ví dụ (0.0, 0.99)", self.betas,
+        )  # fmt: skip
         check.require(self.loss in LOSSES, "loss", " hoặc ".join(map(repr, LOSSES)), self.loss)
 
 
