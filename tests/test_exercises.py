@@ -36,7 +36,6 @@ MISTAKES = {
         ("round()", "ceil()"),
         (".to(torch.uint8)", ""),
         ("(x * 0.5 + 0.5)", "x"),
-        ("* 255", "* 256"),
         ("pixels.round()", "pixels.flatten().round()"),
     ],
     "kiem_tra_so_tham_so": [
@@ -79,10 +78,7 @@ MISTAKES = {
         ("zeros_like(fake_logit))", "zeros_like(fake_logit), reduction='sum')"),
         ("optimizer_G.step()", "optimizer_G.step(), optimizer_G.step()"),
         ("optimizer_G.step()", "optimizer_G.step(), torch.optim.SGD(D.parameters(), 0.1).step()"),
-        (
-            "    fake_logit = D(G(z))",
-            "    images = G(z)\n    D.requires_grad_(False)\n    fake_logit = D(images)",
-        ),
+        ("    fake_logit = D(", "    images = G(z)\n    D.requires_grad_(False)\n    fake_logit = D("),
         ("loss.detach()", "loss"),
         ("return loss", "return -loss"),
     ],
@@ -116,17 +112,13 @@ MISTAKES = {
     "kiem_tra_epoch_tot": [
         (" + 1", ""),
         ("if lowest else scores", "if not lowest else scores"),
-        ("scores.nan_to_num(nan=never)", "scores"),
         ("scores.nan_to_num(nan=never)", "scores[~scores.isnan()]"),
     ],
     "kiem_tra_doi_y": [
         ("first - 1].float(), images[last - 1].float()", "first].float(), images[last].float()"),
         ("(after - before)", "(images[last - 1] - images[first - 1]).float()"),
         (".abs()", ""),
-        (
-            "(after - before).abs().mean((1, 2))",
-            "images[first - 1 : last].float().diff(dim=0).abs().mean((0, 2, 3))",
-        ),
+        ("(after - before).abs()", "images[first - 1 : last].float().diff(dim=0).abs().mean(0)"),
     ],
     "kiem_tra_p_g": [
         ("(1 - D) / D", "D / (1 - D)"),
@@ -175,10 +167,7 @@ MISTAKES = {
         ("a.std(0) - b.std(0)", "a.var(0) - b.var(0)"),
         (".sum()", ".mean()"),
         (".sum()", ""),
-        (".sum()", ".sum().sqrt()"),
         ("means**2 + stds**2", "stds**2"),
-        ("means**2 + stds**2", "means**2"),
-        ("means**2", "means.abs()"),
         ("a.mean(0) - b.mean(0)", "a.mean() - b.mean()"),
     ],
     "kiem_tra_parzen": [
@@ -186,8 +175,6 @@ MISTAKES = {
         ('-float("inf")', "0"),
         ("math.log(m - 1)", "math.log(m)"),
         (" - math.log(m - 1)", ""),
-        (" ** 2\n", "\n"),
-        ("(2 * sigma**2)", "sigma**2"),
         ("windows.logsumexp(1) - math.log(m - 1)", "(windows.exp().sum(1) / (m - 1)).log()"),
         ("logsumexp(1) - math.log(m - 1)", "logsumexp((0, 1)) - math.log(m - 1)"),
     ],

@@ -1,12 +1,14 @@
-"""The live panels without a browser: what they share, replay, playground, walk."""
+"""The live panels without a browser: what they share, replay, playground, the smallest GAN, walk."""
 
 import asyncio
 import base64
 import html
 import io
+import math
 import re
 import threading
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 import torch
@@ -16,8 +18,11 @@ from ganlib import figures
 from ganlib.algorithm import update_D, update_G
 from ganlib.networks import Generator
 from ganlib.toy import SHAPES
+from ganlib.toy_figures import DiracScene, orbits
 from ganlib.training import LOSSES_G
-from ganlib.widgets import panel, playground, replay, walk
+from ganlib.widgets import dirac, panel, playground, replay, walk
+from ganlib.widgets.dirac import LONGEST
+from ganlib.widgets.dirac import Panel as Smallest
 from ganlib.widgets.playground import LOSSES, NAMES, Panel, Playground
 from ganlib.widgets.replay import Replay
 from ganlib.widgets.walk import STEPS, Walk
@@ -95,34 +100,45 @@ def once(shown, told, action):
 # --- what they share ---
 
 
-def test_a_runner_stopped_and_started_in_one_breath_runs_once_and_to_its_end():
-    seen, told = [], []
+class Counting(panel.Running):
+    """Runs to `end`; at 2 it does what `then` does; it fails at `fails`."""
 
-    def step():
-        seen.append(asyncio.current_task())
-        if len(seen) == 2:
-            runner.stop()
-            runner.start()
-        return len(seen) < 6
+    def __init__(self, then=lambda shown: None, end=6, fails=None):
+        super().__init__(("run", "", "", self.begin))
+        self.tasks, self.then, self.end, self.fails = [], then, end, fails
 
-    runner = panel.Runner(step, lambda: told.append("stopped"))
-    run(runner.start)
-    assert len(seen) == 6 and len(set(seen)) == 2
-    assert told == ["stopped"] * 2 and not runner.running
+    def step(self):
+        self.tasks.append(asyncio.current_task())
+        assert len(self.tasks) != self.fails
+        if len(self.tasks) == 2:
+            self.then(self)
+        return len(self.tasks) < self.end
+
+    def draw(self):
+        pass
 
 
-def test_a_step_that_fails_ends_the_run():
-    told = []
-    runner = panel.Runner(lambda: 1 / 0, lambda: told.append("stopped"))
-    run(runner.start)
-    assert told == ["stopped"] and not runner.running
+def stop_and_start(shown):
+    shown.stop()
+    shown.begin()
+
+
+@pytest.mark.parametrize(
+    ("options", "steps", "tasks"),
+    [({"then": stop_and_start}, 6, 2), ({"then": Counting.stop}, 2, 1), ({"fails": 3}, 3, 1)],
+)
+def test_a_panel_runs_once_and_to_its_end_or_until_it_is_stopped_or_fails(options, steps, tasks):
+    shown = Counting(**options)
+    run(shown.begin)
+    assert (len(shown.tasks), len(set(shown.tasks))) == (steps, tasks)
+    assert shown.task is None and shown.buttons["run"].description == "Chạy"
 
 
 def test_the_output_is_a_widget_and_where_none_shows_a_picture_and_a_line(shown):
-    button = panel.buttons(print, ("one", "Bấm", "Mẹo", None))["one"]
-    panel.show(button, b"PNG", "loss_D *rất* nhỏ.", 300)
+    widget = widgets.HTML()
+    panel.show(widget, b"PNG", "loss_D *rất* nhỏ.", 300)
     (picture, options), (below, _) = shown
-    assert picture[WIDGET]["model_id"] == button.model_id
+    assert picture[WIDGET]["model_id"] == widget.model_id
     assert base64.b64decode(picture["image/png"]) == b"PNG"
     assert options["metadata"]["image/png"] == {"alt": picture["text/plain"], "width": 300}
     assert set(below) == {WIDGET, "text/markdown"} and r"loss\_D \*rất\* nhỏ." in below["text/markdown"]
@@ -149,8 +165,8 @@ def play(film):
     """Press play; the epochs shown until it stops."""
     seen = []
     film.slider.observe(lambda change: seen.append(change.new), "value")
-    run(film.button.click)
-    assert film.button.description == "Phát"
+    run(film.buttons["run"].click)
+    assert film.buttons["run"].description == "Phát"
     return seen
 
 
@@ -160,14 +176,11 @@ def test_playing_shows_every_epoch_from_where_it_stands(film, start, epochs):
     assert play(film) == epochs
 
 
-def test_pause_stops_at_once(film):
-    once(film, "Epoch 5/", film.button.click)
+def test_pause_and_a_hand_on_the_slider_stop_the_film(film):
+    once(film, "Epoch 5/", film.buttons["run"].click)
+    once(film, "Epoch 8/", lambda: film.slider.set_trait("value", 11))
     assert play(film) == [2, 3, 4, 5]
-
-
-def test_a_hand_on_the_slider_stops_the_film_there(film):
-    once(film, "Epoch 5/", lambda: film.slider.set_trait("value", 9))
-    assert sorted(play(film)) == [2, 3, 4, 5, 9] and "Epoch 9/" in words(film.line)
+    assert sorted(play(film)) == [6, 7, 8, 11] and "Epoch 11/" in words(film.line)
 
 
 def test_replay_where_no_widget_shows(make_record, shown):
@@ -227,10 +240,6 @@ def test_it_learns_the_ring(game):
     assert re.search("Vòng lặp 1000. .* Độ phủ: [678]/8 mode", game.machine.words())
 
 
-def test_every_choice_is_known():
-    assert set(NAMES.values()) == set(SHAPES) and set(LOSSES.values()) == set(LOSSES_G)
-
-
 def test_buttons(game):
     at_first, picture = weights(game.machine), game.picture.value
     game.buttons["D"].click()
@@ -247,6 +256,7 @@ def test_buttons(game):
 
 
 def test_some_choices_act_at_once_others_begin_anew(game):
+    assert set(NAMES.values()) == set(SHAPES) and set(LOSSES.values()) == set(LOSSES_G)
     before = game.machine
     for name, value in {"k": 4, "loss": "minimax", "lr_D": 1e-2, "lr_G": 1e-4}.items():
         game.now[name].value = value
@@ -272,7 +282,7 @@ def test_it_runs_until_any_click_or_a_new_beginning(game, name, iterations):
     run(game.buttons["run"].click)
     assert [line[:11] for line in told[:3]] == ["Vòng lặp 1.", "Vòng lặp 2.", "Vòng lặp 3."]
     assert game.machine.state.iterations == iterations and f"Vòng lặp {iterations}." in words(game.line)
-    assert not game.runner.running and game.buttons["run"].description == "Chạy"
+    assert game.buttons["run"].description == "Chạy"
 
 
 def test_clicks_from_other_threads_wait_for_their_turn(game):
@@ -289,6 +299,63 @@ def test_playground_where_no_widget_shows(shown):
     bundle, _ = shown[0]
     assert re.search("Sân chơi sau 300 vòng lặp.*/8 mode", bundle["text/plain"])
     assert pixels(base64.b64decode(bundle["image/png"])).shape[1] > 1080
+
+
+# --- the smallest GAN ---
+
+HALVE = {"nửa đường": lambda theta, psi, eta: (theta / 2, psi / 2)}
+TURN = {"quay": lambda theta, psi, eta: (theta + eta * psi, psi - eta * theta)}
+
+
+@pytest.fixture
+def smallest():
+    return Smallest(HALVE | TURN)
+
+
+def test_a_step_is_that_of_the_rule_and_another_rule_or_eta_begins_anew(smallest):
+    smallest.buttons["one"].click()
+    smallest.buttons["one"].click()
+    assert smallest.path == [(1, 0), (0.5, 0), (0.25, 0)]
+    told = "Bước 2. θ = 0.25, ψ = 0.00, cách đích 0.25; trung bình từ đầu cách đích 0.58"
+    assert words(smallest.line).startswith(told)
+    for one, value, psi in ((smallest.rule, "quay", -0.2), (smallest.eta, 0.5, -0.5)):
+        one.value = value
+        assert smallest.path == [(1, 0)]
+        smallest.buttons["one"].click()
+        assert smallest.path[-1] == pytest.approx((1, psi))
+
+
+def test_it_runs_until_a_click_or_to_its_end(smallest):
+    smallest.speed.value = 25
+    once(smallest, "Bước 75.", smallest.buttons["run"].click)
+    run(smallest.buttons["run"].click)
+    assert len(smallest.path) == 76 and smallest.buttons["run"].description == "Chạy"
+    smallest.go(LONGEST - 100)
+    run(smallest.buttons["run"].click)
+    assert LONGEST < len(smallest.path) <= LONGEST + 25
+
+
+def test_the_scene_shows_the_path_its_mean_and_the_answers_of_D():
+    scene = DiracScene()
+    scene.field(TURN["quay"], 0.1)
+    assert np.hypot(scene.arrows.U, scene.arrows.V) == pytest.approx(1)
+    scene.draw([(1.0, 0.0), (0.0, 2.0)])
+    assert [one[0] for one in scene.orbit.here.get_data()] == [0, 2]
+    assert [one[0] for one in scene.orbit.mean.get_data()] == [0.5, 1]
+    x, y = scene.D.get_data()
+    assert y[x.searchsorted(1.0)] == pytest.approx(1 / (1 + math.exp(-2)))
+
+
+def test_orbits_have_their_titles():
+    figure = orbits({"a": [(1, 0), (0, 1)], "b": [(0, 0)]})
+    assert [ax.get_title() for ax in figure.axes] == ["a", "b"] and figures.png(figure)
+
+
+def test_the_smallest_gan_where_no_widget_shows(shown):
+    dirac(TURN | HALVE)
+    bundle, _ = shown[0]
+    assert bundle["text/plain"].startswith("Luật “quay”. Bước 150.")
+    assert pixels(base64.b64decode(bundle["image/png"])).shape[1] > 900
 
 
 # --- walk ---

@@ -4,7 +4,6 @@ import math
 
 import ipywidgets as widgets
 
-from ganlib import figures
 from ganlib.toy_figures import DiracScene
 from ganlib.widgets import panel
 
@@ -19,29 +18,24 @@ def dirac(rules):
     """
     shown = Panel(rules)
     shown.go(150)
-    shown.draw()
-    png, alt = figures.png(shown.scene.figure), f"Luật “{shown.rule.value}”. {shown.words()}"
-    shown.click(shown.restart)
-    panel.show(shown.widget, png, alt, 900)
+    shown.show(f"Luật “{shown.rule.value}”. {shown.words()}")
 
 
-class Panel(panel.Running):
+class Panel(panel.Scenic):
     """What `dirac` shows: its `widget`, and `path`, the (θ, ψ) from the start (1, 0) on."""
 
     def __init__(self, rules):
         self.rules, self.scene = rules, DiracScene()
-        super().__init__(
-            900,
-            ("one", "Một bước", "Một bước theo luật đang chọn", lambda: self.go(1)),
-            ("restart", "Làm lại", "Trở về θ = 1, ψ = 0", self.restart),
-        )
         menu, slider = widgets.Dropdown, widgets.FloatSlider
         self.rule = panel.choice(menu, "luật", 290, next(iter(rules)), options=list(rules))
         self.eta = panel.choice(slider, "η", 220, 0.2, min=0.02, max=0.6, step=0.02)
         self.speed = panel.choice(menu, "tốc độ", 150, SPEEDS["từng bước"], options=SPEEDS.items())
-        for one in (self.rule, self.eta):
-            one.observe(lambda _change: self.click(self.restart), "value")
-        self.lay_out("ganlib-dirac", [*self.buttons.values(), self.rule, self.eta, self.speed])
+        actions = (
+            ("one", "Một bước", "Một bước theo luật đang chọn", lambda: self.go(1)),
+            ("restart", "Làm lại", "Trở về θ = 1, ψ = 0", self.restart),
+        )
+        beside = self.rule, self.eta, self.speed
+        super().__init__("dirac", 900, actions, beside, anew=(self.rule, self.eta))
 
     def go(self, steps):
         rule = self.rules[self.rule.value]

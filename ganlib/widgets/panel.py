@@ -36,37 +36,45 @@ def line(words):
     return f'<span style="font-size: 17px; font-variant-numeric: tabular-nums">{words}</span>'
 
 
-def buttons(click, *rows):
-    """{name: Button} of rows (name, words, tip, action): pressed, each calls click(action)."""
-    made = {}
-    for name, words, tip, action in rows:
-        made[name] = widgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
-        made[name].on_click(lambda _button, action=action: click(action))
-    return made
-
-
 def choice(kind, words, width, value, **options):
     """A widget of that kind, so many pixels wide with its words."""
     options |= {"style": {"description_width": "initial"}, "layout": {"width": f"{width}px"}}
     return kind(description=words, value=value, **options)
 
 
-class Runner:
-    """Calls step() until it returns False, or until `stop`; clicks come in between. Then stopped()."""
+class Running:
+    """A panel with buttons, of which "run" runs it: step() again and again, until that is False, or a click.
 
-    def __init__(self, step, stopped):
-        self.step, self.stopped, self.task = step, stopped, None
+    Whoever inherits gives step() and draw().
+    """
 
-    @property
-    def running(self):
-        return self.task is not None
+    IDLE, BUSY = ("Chạy", "play"), ("Dừng", "stop")  # words and icon of the button "run"
 
-    def start(self):
+    def __init__(self, *rows):
+        """rows: (name, words, tip, action) of each button; of "run" the action is `begin`."""
+        self.task, self.buttons = None, {}
+        for name, words, tip, action in rows:
+            button = widgets.Button(description=words, tooltip=tip, layout={"width": "auto"})
+            button.on_click(lambda _button, action=action: self.click(action))
+            self.buttons[name] = button
+        self.stop()
+
+    def click(self, action):
+        """Whatever is pressed, a run ends; the button that began it does no more than that."""
+        with ALONE:
+            was_running = self.task
+            self.stop()
+            if not was_running or action != self.begin:
+                action()
+            self.draw()
+
+    def begin(self):
+        self.buttons["run"].description, self.buttons["run"].icon = self.BUSY
         self.task = asyncio.get_running_loop().create_task(self.run())
 
     def stop(self):
+        self.buttons["run"].description, self.buttons["run"].icon = self.IDLE
         self.task = None
-        self.stopped()
 
     async def run(self):
         me, more = asyncio.current_task(), True
@@ -80,46 +88,40 @@ class Runner:
                 finally:  # a step that fails is the last one too
                     if not more:
                         self.stop()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # clicks come in between
 
 
-class Running:
-    """A panel of one picture and one line that runs until any click ends it.
+class Scenic(Running):
+    """A running panel of one line and one picture over controls.
 
-    Whoever inherits gives `scene`, and: step() as Runner calls it, restart(), draw().
+    Whoever inherits gives step(), restart(), which makes `scene`, and draw().
     """
 
-    def __init__(self, width, *rows):
-        """width of the picture, in pixels; rows: as `buttons` takes them, beside the button that runs."""
-        self.runner, self.line = Runner(self.step, self.stopped), widgets.HTML()
-        self.picture = widgets.Image(format="png", layout={"width": f"{width}px"})
-        run = ("run", "", "Chạy liên tục; bấm lần nữa để dừng", self.begin)
-        self.buttons = buttons(self.click, run, *rows)
-        self.buttons["run"].button_style = "primary"
+    def __init__(self, name, width, actions, beside, *below, anew=()):
+        """width of the picture, in pixels; actions: rows as of Running; beside, below: further controls.
 
-    def lay_out(self, name, *rows):
-        """The `widget`, of class `name`: line, picture, rows of controls; then as after a restart."""
+        anew: those of them that begin anew when they change.
+        """
+        run = ("run", "", "Chạy liên tục; bấm lần nữa để dừng", self.begin)
+        super().__init__(run, *actions)
+        self.buttons["run"].button_style = "primary"
+        self.width, self.line = width, widgets.HTML()
+        self.picture = widgets.Image(format="png", layout={"width": f"{width}px"})
+        rows = [*self.buttons.values(), *beside], *below
         parts = [self.line, self.picture, *map(widgets.HBox, rows)]
         self.widget = widgets.VBox(parts, layout={"max_width": "1100px"})
-        self.widget.add_class(name)
+        self.widget.add_class(f"ganlib-{name}")
+        for one in anew:
+            one.observe(lambda _change: self.click(self.restart), "value")
         self.click(self.restart)
 
     def tell(self, words):
         self.picture.value = figures.screen_png(self.scene.figure)
         self.line.value = line(words)
 
-    def click(self, action):
-        """Whatever is pressed, a run ends; the button that began it does no more than that."""
-        with ALONE:
-            running = self.runner.running
-            self.runner.stop()
-            if not running or action != self.begin:
-                action()
-            self.draw()
-
-    def begin(self):
-        self.buttons["run"].description, self.buttons["run"].icon = "Dừng", "stop"
-        self.runner.start()
-
-    def stopped(self):
-        self.buttons["run"].description, self.buttons["run"].icon = "Chạy", "play"
+    def show(self, alt):
+        """Display it as after a restart; where no widget shows: the picture as it stands now, and alt."""
+        self.draw()
+        png = figures.png(self.scene.figure)
+        self.click(self.restart)
+        show(self.widget, png, alt, self.width)

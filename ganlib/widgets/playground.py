@@ -7,7 +7,6 @@ from collections import deque
 import ipywidgets as widgets
 import torch
 
-from ganlib import figures
 from ganlib.algorithm import update_D, update_G
 from ganlib.toy import SHAPES, coverage, mlp
 from ganlib.toy_figures import Scene
@@ -25,10 +24,7 @@ def playground():
     shown = Panel()
     for _ in range(300):
         shown.machine.iteration()
-    shown.draw()
-    png, alt = figures.png(shown.scene.figure), f"Sân chơi sau 300 vòng lặp. {shown.machine.words()}"
-    shown.click(shown.restart)
-    panel.show(shown.widget, png, alt, 1080)
+    shown.show(f"Sân chơi sau 300 vòng lặp. {shown.machine.words()}")
 
 
 class Playground:
@@ -93,19 +89,12 @@ class Playground:
         return f"Vòng lặp {self.state.iterations}.{step}{losses} Độ phủ: {reached}/{modes} mode."
 
 
-class Panel(panel.Running):
+class Panel(panel.Scenic):
     """What `playground` shows: its `widget`, over its `machine`."""
 
     def __init__(self):
         menu, number, slider = widgets.Dropdown, widgets.BoundedIntText, widgets.FloatLogSlider
         rate = {"min": -5, "max": -1, "step": 0.1, "readout_format": ".1e"}
-        super().__init__(
-            1080,
-            ("D", "D đi một bước", "Bước 1 và 2 của Thuật toán 1", lambda: self.machine.step_D()),
-            ("G", "G đi một bước", "Bước 4 và 5 của Thuật toán 1", lambda: self.machine.step_G()),
-            ("one", "Một vòng lặp", "D đi đủ k bước, rồi G đi một bước", lambda: self.machine.iteration()),
-            ("restart", "Làm lại", "Hai mạng mới, từ seed đang ghi trên bảng", self.restart),
-        )
         self.anew = {  # begins a new run
             "shape": panel.choice(menu, "dữ liệu", 225, "ring", options=NAMES.items()),
             "width": panel.choice(number, "độ rộng", 115, 64, min=1, max=512),
@@ -118,12 +107,16 @@ class Panel(panel.Running):
             "loss": panel.choice(menu, "loss của G", 235, "non_saturating", options=LOSSES.items()),
         }
         self.speed = panel.choice(menu, "tốc độ", 150, SPEEDS["nhanh"], options=SPEEDS.items())
-        for one in self.anew.values():
-            one.observe(lambda _change: self.click(self.restart), "value")
+        actions = (
+            ("D", "D đi một bước", "Bước 1 và 2 của Thuật toán 1", lambda: self.machine.step_D()),
+            ("G", "G đi một bước", "Bước 4 và 5 của Thuật toán 1", lambda: self.machine.step_G()),
+            ("one", "Một vòng lặp", "D đi đủ k bước, rồi G đi một bước", lambda: self.machine.iteration()),
+            ("restart", "Làm lại", "Hai mạng mới, từ seed đang ghi trên bảng", self.restart),
+        )
+        anew, below = self.anew.values(), [*self.now.values(), self.speed]
+        super().__init__("playground", 1080, actions, anew, below, anew=anew)
         for one in self.now.values():
             one.observe(self.changed, "value")
-        rows = [*self.buttons.values(), *self.anew.values()], [*self.now.values(), self.speed]
-        self.lay_out("ganlib-playground", *rows)
 
     def draw(self):
         self.scene.draw(self.machine)

@@ -26,8 +26,10 @@ def replay(record):
     panel.show(shown.widget, png, f"Sau epoch {E}: {what}, cuối cùng {shown.numbers(E)}.", 900)
 
 
-class Replay:
+class Replay(panel.Running):
     """What `replay` shows: its `widget`, in which `slider.value` is the epoch drawn (1 … E)."""
+
+    IDLE, BUSY = ("Phát", "play"), ("Tạm dừng", "pause")
 
     def __init__(self, record):
         E, self.images = record.epochs, record.images
@@ -38,19 +40,19 @@ class Replay:
         self.figure.set_dpi(112)  # 728 pixels tall, as 36 images are, four times enlarged
         self.figure.draw_without_rendering()  # lays it out: once, for it takes time
         self.figure.set_layout_engine("none")
-        self.runner, self.played = panel.Runner(self.step, self.stopped), None
-        self.button = widgets.Button(tooltip=f"Phát hoặc tạm dừng cuốn phim {E} epoch")
+        super().__init__(("run", "", f"Phát hoặc tạm dừng cuốn phim {E} epoch", self.begin))
+        button = self.buttons["run"]
+        button.layout.width = "148px"  # whatever it says: the slider beside it keeps still
         self.slider = widgets.IntSlider(1, 1, E, description="Epoch", readout=False, layout={"flex": "auto"})
         self.line, self.grid = widgets.HTML(), widgets.Image(layout={"width": "42%"})
         self.picture = widgets.Image(layout={"width": "58%"})
-        controls = [widgets.HBox([self.button, self.slider])] if E > 1 else []  # 1 to 1 fails in the browser
+        controls = [widgets.HBox([button, self.slider])] if E > 1 else []  # 1 to 1 fails in the browser
         parts = [*controls, self.line, widgets.HBox([self.grid, self.picture])]
         self.widget = widgets.VBox(parts, layout={"max_width": "1080px"})
         self.widget.add_class("ganlib-replay")
-        self.button.on_click(self.click)
+        self.played = 1  # the epoch that the film reached by itself
         self.slider.observe(self.moved, "value")
-        self.stopped()
-        self.draw(1)
+        self.draw()
 
     def curves(self, epoch):
         """The curves, that epoch marked on them: PNG bytes."""
@@ -61,28 +63,19 @@ class Replay:
     def numbers(self, epoch):
         return ", ".join(f"{name} = {values[epoch - 1]:.2f}" for name, values in self.values.items())
 
-    def draw(self, epoch):
+    def draw(self):
+        epoch = self.slider.value
         self.grid.value, self.picture.value = figures.grid_png(self.images[epoch - 1]), self.curves(epoch)
         self.line.value = panel.line(f"<b>Epoch {epoch}/{len(self.images)}</b>: {self.numbers(epoch)}")
 
-    def moved(self, change):
+    def moved(self, _change):
         with panel.ALONE:
-            if self.runner.running and change.new != self.played:
-                self.runner.stop()  # somebody took the slider to look at an epoch
-            self.draw(change.new)
-
-    def click(self, _button):
-        with panel.ALONE:
-            if self.runner.running:
-                return self.runner.stop()
-            self.button.description, self.button.icon = "Tạm dừng", "pause"
-            self.runner.start()
+            if self.slider.value != self.played:
+                self.stop()  # somebody took the slider to look at an epoch
+            self.draw()
 
     def step(self):
         """One epoch further, after the last the first. False at the last."""
         self.played = self.slider.value % self.slider.max + 1
         self.slider.value = self.played
         return self.played < self.slider.max
-
-    def stopped(self):
-        self.button.description, self.button.icon = "Phát", "play"

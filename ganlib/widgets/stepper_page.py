@@ -9,13 +9,14 @@ import textwrap
 
 from ganlib import diagrams, figures
 from ganlib.data import ASSETS, TITLES
-from ganlib.widgets.stepper_words import THETA, norm, say
+from ganlib.widgets.stepper_words import ANSWERS, norm, say
 from ganlib.widgets.watch import split
 
 TEMPLATE = (ASSETS / "stepper.html").read_text(encoding="utf-8")  # the recorded page; the styles come first
 STYLE = TEMPLATE[: TEMPLATE.index("<details")]
 ROWS, WIDE = 25, 90  # of code that fit on a projector; the page folds more
 COLORS = {"D": figures.D_COLOR, "G": figures.G_COLOR}
+IMAGES = {"x": "x: ảnh thật", "G": "G(z): ảnh giả"}
 BESIDE = {  # a step of the write-up, or the first line of a function
     "1": "eqn1, eqn2",
     "4": "eqn1",
@@ -67,37 +68,33 @@ def sheet(machine, what_if, notice="", stop=None):
 
 def rows(machine):
     """The listing, from top to bottom: (function, kind, line, text); the updates where they are called."""
+    head = machine.sources["iterations"].span(1)[1]  # the last line of its `def`, which says nothing new
     for kind, line, text in machine.listing["iterations"]:
-        if not line or line >= machine.sources["iterations"].body:  # its `def` says nothing new
+        if not line or line > head:
             yield "iterations", kind, line, text[4:]
             for name in ("update_D", "update_G"):
                 if line and f"= {name}(" in text:
                     yield from ((name, *row) for row in machine.listing[name])
 
 
-def iteration(machine):
-    return [machine.stops[i] for i in machine.lines()]
-
-
 def code(machine, stop):
     """The listing, with the line that was done, what lines do beside them, and steps in front."""
     listed, (first, last) = list(rows(machine)), machine.sources[stop.name].span(stop.line)
-    idle, marks, shown = "update_G" if stop.half == "D" else "update_D", effects(iteration(machine)), []
-    minimax = machine.state.settings.loss == "minimax"
-    minimax = minimax or any("minimax(" in text for text in machine.sources["update_G"].lines)
+    idle, marks, shown = "update_G" if stop.half == "D" else "update_D", effects(machine.lines), []
+    minimax = "minimax" in machine.state.settings.loss + "".join(machine.sources["update_G"].lines)
+    beside = BESIDE | {"update_G": EQN4} if minimax else BESIDE
     for name, kind, line, text in listed:
         now, head = name == stop.name and line and first <= line <= last, name != "iterations" and line == 1
         text, comment = split(text)
         depth = (len(text) - len(text.lstrip())) / 4 + (5.3 if name != "iterations" else 1)
         step = machine.step_of(line) if name == "iterations" else ""
-        beside = BESIDE.get(name if head else step) or marks.get((name, line), "")
-        beside = EQN4 if minimax and head and name == "update_G" else beside
         look = f"gs-row {kind}" + " gs-idle" * (name == idle and not head)
         if now:
             look += " gs-bad" * bool(stop.error) + '" aria-current="step'
         words = f"{colored(text)} <i>{html.escape(comment)}</i>"
         words = f'<code style="margin-left: {depth:.1f}em">{words}</code>'
-        shown.append(div(look, f"<b>{step}</b>", words, f"<span>{marked(beside)}</span>"))
+        effect = marked(beside.get(name if head else step) or marks.get((name, line), ""))
+        shown.append(div(look, f"<b>{step}</b>", words, f"<span>{effect}</span>"))
         if name == idle and head:
             shown.append(div("gs-row gs-fold", "<b></b>", '<code style="margin-left: 6.3em">…</code>'))
     long = sum(1 + (len(text) > WIDE) for *_, text in listed) > ROWS
@@ -114,9 +111,9 @@ def effects(stops):
     """(function, line) -> what the line did to the networks in this iteration, in a few signs."""
     marks = {}
     for stop in stops:
-        nets = stop.networks.items()
-        words = [f"∇_{THETA[N]}" for N, net in nets if net.gradient and net.gradient != net.was]
-        words += [f"đổi {THETA[N]}" for N, net in nets if net.step]
+        nets = stop.networks.values()
+        words = [f"∇_{net.theta}" for net in nets if net.gradient and net.gradient != net.was]
+        words += [f"đổi {net.theta}" for net in nets if net.step]
         marks[stop.name, stop.line] = ", ".join(words) or marks.get((stop.name, stop.line), "")
     return marks
 
@@ -126,30 +123,29 @@ def effects(stops):
 
 def network(stop, name):
     """A box: in its colour while it learns, grey while it rests."""
-    net, learns, theta = stop.networks[name], stop.half == name, marked(THETA[name])
+    net, learns = stop.networks[name], stop.half == name
     state = ("đứng yên", '<span class="gs-bad">bị dịch đi!</span>'), ("đang học", "đã dịch đi")
     was, now = norm(net.was), norm(net.gradient)
     head = sides(f'<b class="{name}">{name}</b>', state[learns][bool(net.moved)])
-    gradient = sides(f"‖∇{theta}‖", now if was == now else f"{was} → {now}")
-    moved = sides(f"‖Δ{theta}‖", f"{net.moved:.3g}")
+    gradient = sides(marked(f"‖∇{net.theta}‖"), now if was == now else f"{was} → {now}")
+    moved = sides(marked(f"‖Δ{net.theta}‖"), f"{net.moved:.3g}")
     return div(f"gs-card gs-{name if learns else 'rest'}", head, gradient, moved)
 
 
 def images(stop, kind):
     """A card: the real ("x") or the generated ("G") images, D's answers below each."""
-    title, name, key = ("x: ảnh thật", "D(x)", "x") if kind == "x" else ("G(z): ảnh giả", "D(G(z))", "Gz")
     rest, parts = kind == "x" and stop.half == "G", ["chưa có"]
     if stop.now:
         moved = not rest and any(net.moved for net in stop.networks.values())
-        told = [stop.before, stop.now] if moved else [stop.now]
-        parts = [f"{name} = " + " → ".join(f"{getattr(one, f'mean_{key}'):.3f}" for one in told)]
-        answers = list(zip(*(getattr(one, f"D_{key}") for one in told), strict=True))
-        pixels = stop.now.x if kind == "x" else stop.now.fake
+        pixels, now = stop.now[kind]
+        answers = [stop.before[kind][1], now] if moved else [now]
+        parts = [f"{ANSWERS[kind]} = " + " → ".join(f"{one.mean():.3f}" for one in answers)]
         for i in range(0, len(pixels), 4):
             source = base64.b64encode(figures.grid_png(pixels[i : i + 4], 4)).decode()
-            parts.append(f'<img alt="{title}" decoding="sync" src="data:image/png;base64,{source}">')
-            parts.append(div("gs-bars", *map(bars, answers[i : i + 4])))
-    return div("gs-card" + " gs-rest" * rest, f'<b class="{kind}">{title}</b><br>', *parts)
+            parts.append(f'<img alt="{IMAGES[kind]}" decoding="sync" src="data:image/png;base64,{source}">')
+            four = zip(*(one[: len(pixels)][i : i + 4].tolist() for one in answers), strict=True)
+            parts.append(div("gs-bars", *map(bars, four)))
+    return div("gs-card" + " gs-rest" * rest, f'<b class="{kind}">{IMAGES[kind]}</b><br>', *parts)
 
 
 def bars(answers):
@@ -183,12 +179,13 @@ def curves(machine, stop):
     def y(value):
         return high * (top - value) / (top - low)
 
-    for i, name in enumerate("DG"):
-        places = ((wide * n / right, y(pair[i])) for n, pair in enumerate(history, 1))
-        path = [f"{a:.0f},{b:.1f}" for a, b in places if math.isfinite(b)]
-        path = " ".join(path[:: 1 + len(path) // 200] + path[-1:])
-        dashes, value = "none" if name == "D" else "7 4", f"{history[-1][i]:.2f}" if history else ""
-        lines += f'<polyline points="{path}" stroke="{COLORS[name]}" stroke-dasharray="{dashes}"/>'
+    for name, losses in zip("DG", zip(*history, strict=True) if history else ((), ()), strict=True):
+        points = [f"{wide * n / right:.0f},{y(v):.1f}" for n, v in enumerate(losses, 1) if math.isfinite(v)]
+        points += points[-1:]  # one alone would not be drawn
+        dashes, value = "none" if name == "D" else "7 4", f"{losses[-1]:.2f}" if losses else ""
+        lines += (
+            f'<polyline points="{" ".join(points)}" stroke="{COLORS[name]}" stroke-dasharray="{dashes}"/>'
+        )
         heads.append(sides(f"<small>loss_{name}</small>", value, f"gs-flex {name}"))
     level = y(2 * math.log(2))
     return div("gs-card", *heads, f"""<svg role="img" aria-label="Loss qua {ended} vòng lặp" width="100%"
@@ -202,25 +199,22 @@ viewBox="-4 -5 {wide + 8} {high + 10}" fill="none"><path d="M0 0V{high}H{wide}" 
 
 
 def recorded(machine, what_if):
-    """The first iteration as HTML that steps by itself: its pages, each picture once, a short script."""
-    pictures = []
+    """The iteration at hand as HTML that steps by itself: its pages, each picture once, a short script."""
+    pictures = {}
 
     def token(found):
-        if found[0] not in pictures:
-            pictures.append(found[0])
-        return f"@{pictures.index(found[0])}@"
+        return f"@{pictures.setdefault(found[0], len(pictures))}@"
 
-    sheets = (sheet(machine, what_if, stop=stop) for stop in iteration(machine))
+    sheets = (sheet(machine, what_if, stop=stop) for stop in machine.lines)
     sheets = [re.sub(r'data:image/png;base64,[^"]+', token, one) for one in sheets]
     stops = json.dumps(sheets, ensure_ascii=False).replace("</", "<\\/")
-    return TEMPLATE.replace("PICTURES", json.dumps(pictures), 1).replace("STOPS", stops, 1)
+    return TEMPLATE.replace("PICTURES", json.dumps(list(pictures)), 1).replace("STOPS", stops, 1)
 
 
 def picture(machine):
-    """A stop of the first iteration, where a network has moved or a line failed: PNG bytes, alt, width."""
-    stops = iteration(machine)
-    telling = (one for one in stops if one.error or any(net.step for net in one.networks.values()))
-    stop = next(telling, stops[-1])
+    """A stop of the iteration at hand, where a network has moved or a line failed: PNG bytes, alt, width."""
+    telling = (one for one in machine.lines if one.error or any(net.step for net in one.networks.values()))
+    stop = next(telling, machine.lines[-1])
     told, more, bad = say(machine, stop)
     words = " ".join([*(f"{head}: {words}" for head, words in told), more, *bad]).replace("`", "")
     figure, ax = diagrams.canvas(10.8, 5.1)
@@ -232,11 +226,10 @@ def picture(machine):
         x = 0.05 + 0.13 * ((len(text) - len(text.lstrip())) / 4 + 4.3 * (name != "iterations"))
         diagrams.text(ax, x, y, text.strip(), color=COLORS.get(name[-1], figures.INK), **look)
         y -= 0.175
-    for left, name, kind in (6.6, "D", "x: ảnh thật"), (8.75, "G", "G(z): ảnh giả"):
-        net, theta = stop.networks[name], THETA[name]
-        numbers = f"{name}\n‖∇{theta}‖ = {norm(net.gradient)}\n‖Δ{theta}‖ = {net.moved:.3g}\n\n{kind}"
-        diagrams.text(ax, left, 5.05, numbers, COLORS[name], **look | {"size": 12})
-        pixels = figures.grid_pixels(stop.now.x if name == "D" else stop.now.fake, 4)
-        diagrams.picture(ax, pixels, left, 3.9, 2, height=1)
+    for left, name, kind in (6.6, "D", "x"), (8.75, "G", "G"):
+        net = stop.networks[name]
+        numbers = f"{name}\n‖∇{net.theta}‖ = {norm(net.gradient)}\n‖Δ{net.theta}‖ = {net.moved:.3g}"
+        diagrams.text(ax, left, 5.05, f"{numbers}\n\n{IMAGES[kind]}", COLORS[name], **look | {"size": 12})
+        diagrams.picture(ax, figures.grid_pixels(stop.now[kind][0], 4), left, 3.9, 2, height=1)
     diagrams.text(ax, 0.05, y - 0.1, textwrap.fill(words, 140), **look | {"size": 11})
     return figures.png(figure), f"Bảng điều khiển từng bước, dừng ở một dòng của {stop.name}. {words}", 1000

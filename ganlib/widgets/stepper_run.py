@@ -5,6 +5,7 @@ An iteration runs once, watched, and is kept as a list of stops: stepping moves 
 
 import copy
 import re
+from collections import deque
 from typing import NamedTuple
 
 import torch
@@ -32,22 +33,12 @@ class Tensor(NamedTuple):
 
 
 class Network(NamedTuple):
-    was: float | None  # the norm of its gradient before the line; None: it has none
-    gradient: float | None  # and after it
+    theta: str
+    begun: float | None  # the norm of its gradient when the update began; None: it has none
+    was: float | None  # before the line
+    gradient: float | None  # after it
     step: float  # how far the line moved θ: exactly 0 where it did not
     moved: float  # how far θ is from where it was when the update began
-    fresh: tuple  # before and after the line: was its gradient computed in this update, and not yet used?
-
-
-class Answers(NamedTuple):
-    """D on the batches at hand, without Dropout, so that two askings compare."""
-
-    x: torch.Tensor  # uint8 (8, 28, 28): the first images of the batch
-    fake: torch.Tensor
-    D_x: list  # of these 8
-    D_Gz: list
-    mean_x: float  # of the whole batch
-    mean_Gz: float
 
 
 class Stop(NamedTuple):
@@ -61,35 +52,41 @@ class Stop(NamedTuple):
     networks: dict  # "D", "G" -> Network
     held: dict  # the variables at hand: name -> Tensor, or the name of another type
     new: list  # names of those that the line made or changed
-    before: Answers | None  # when the update began
-    now: Answers | None
-    returned: tuple  # from the end of an update on: what it returned, as in `held`
+    before: dict | None  # D's answers (see `ask`) when the update began
+    now: dict | None
+    returned: Tensor | str | None  # from the end of an update on: what it returned, as in `held`
     error: BaseException | None
+
+    @property
+    def mine(self):
+        return self.networks[self.half]
+
+    @property
+    def other(self):
+        return self.networks["G" if self.half == "D" else "D"]
 
 
 class Watched:
     """A network, and what was last seen of it."""
 
-    def __init__(self, network):
-        self.network, self.gradient, self.fresh = network, None, False
+    def __init__(self, network, theta):
+        self.network, self.theta, self.gradient, self.begun = network, theta, None, None
         self.weights = self.first = self.copy()
 
     def copy(self):
         return [p.detach().clone() for p in self.network.parameters()]
 
     def begin(self):
-        self.first, self.fresh = self.weights, False
+        self.first, self.begun = self.weights, self.gradient
 
     def look(self):
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        was, fresh, step = self.gradient, self.fresh, 0.0
+        was, weights = self.gradient, self.weights
         self.gradient = norm(gradients) if gradients else None
-        if self.gradient != was:
-            self.fresh = bool(self.gradient)
-        if not all(map(torch.equal, self.network.parameters(), self.weights)):
-            weights, self.weights, self.fresh = self.weights, self.copy(), False
-            step = distance(self.weights, weights)
-        return Network(was, self.gradient, step, distance(self.weights, self.first), (fresh, self.fresh))
+        if not all(map(torch.equal, self.network.parameters(), weights)):
+            self.weights = self.copy()
+        step, moved = distance(self.weights, weights), distance(self.weights, self.first)
+        return Network(self.theta, self.begun, was, self.gradient, step, moved)
 
 
 def norm(tensors):
@@ -102,7 +99,7 @@ def distance(ours, theirs):
 
 def hold(value):
     """A Tensor; of what is neither a tensor nor a float the name of its type."""
-    if isinstance(value, torch.Tensor) and value.numel() and not value.is_complex():
+    if isinstance(value, torch.Tensor) and value.numel():
         low, high = value.detach().float().aminmax()
         return Tensor(tuple(value.shape), low.item(), high.item(), value.requires_grad)
     return Tensor(None, value, value, False) if isinstance(value, float) else type(value).__name__
@@ -120,13 +117,15 @@ class Machine:
         self.sources = {name: Source(function) for name, function in run.items()}
         self.listing = {n: list(listing(self.sources[n], Source(f))) for n, f in functions.items()}
         self.state = training.start("cpu", fast=False, **settings)
+        training.enough(images, self.state.settings)
         steps = edited(training.steps, ("algorithm.iterations(", "iterations("), iterations=run["iterations"])
         self.steps = steps(self.state, images, run["update_D"], run["update_G"])
-        self.networks = {"D": Watched(self.state.D), "G": Watched(self.state.G)}
+        self.networks = {"D": Watched(self.state.D, "θ_d"), "G": Watched(self.state.G, "θ_g")}
         self.asked = copy.deepcopy(self.state.D).eval()  # D itself never leaves train mode
-        self.stops, self.at, self.room, self.history, self.over = [], 0, LINES, [], False
+        self.history, self.over = [], False  # (loss_D, loss_G) of each iteration; has a function failed?
         self.half, self.turn, self.outer, self.held = "D", 0, {}, {}
-        self.before, self.now, self.returned = None, None, ()
+        self.before = self.now = self.returned = None
+        self.kept, self.page, self.at = deque([[]], KEPT), 0, 0  # stops of each iteration; where we are
         self.note("iterations", 0, {}, [])
         self.iterate()
 
@@ -134,24 +133,21 @@ class Machine:
 
     def iterate(self):
         """Run the next iteration, watched. A function that fails ends the run there."""
-        self.turn, self.room = 0, LINES
+        self.turn = 0
         try:
-            losses = map(hold, watch(lambda: next(self.steps), self.sources, self.look))
-            self.history.append([getattr(loss, "low", float("nan")) for loss in losses])
+            losses = watch(lambda: next(self.steps), self.sources, self.look)
+            self.history.append([loss.float().mean().item() for loss in losses])
         except (Exception, KeyboardInterrupt) as error:
             self.over, left, error = True, place(error, self.sources), error.with_traceback(None)
             if left:
                 self.look(*left, (), error)
             else:  # what the updates returned was refused
-                self.stops[-1] = self.stops[-1]._replace(error=error)
-        while self.stops[0].iteration <= self.stops[-1].iteration - KEPT:
-            self.at -= 1
-            del self.stops[0]
+                self.kept[-1][-1] = self.kept[-1][-1]._replace(error=error)
 
     @torch.no_grad()
     def look(self, name, line, variables, ended, error=None):
         """As `watch` calls it: note what stands now. Draws no random number, changes nothing."""
-        if self.room == 0 and not error:
+        if len(self.kept[-1]) > LINES and not error:
             return
         if name == "iterations":
             self.outer = dict(variables)
@@ -162,7 +158,7 @@ class Machine:
             self.begin(name[-1])
             self.turn += name == "update_D"
         elif ended:
-            self.returned = (hold(ended[0]),)
+            self.returned = hold(*ended)
         held = {key: hold(value) for key, value in variables.items()}
         was, self.held[name] = self.held.get(name, {}), held
         text = self.sources[name].text(line)
@@ -172,7 +168,7 @@ class Machine:
 
     def begin(self, half):
         """Of a half, or an update in it: from here on it is asked who has moved, and what returned."""
-        self.half, self.before, self.returned = half, self.now, ()
+        self.half, self.before, self.returned = half, self.now, None
         for network in self.networks.values():
             network.begin()
 
@@ -182,8 +178,8 @@ class Machine:
         if drawn or any(network.step for network in networks.values()):
             self.now = self.ask()
         place = len(self.history) + 1, name, line, self.half, self.turn
-        self.stops.append(Stop(*place, networks, held, new, self.before, self.now, self.returned, error))
-        self.room -= 1
+        stop = Stop(*place, networks, held, new, self.before, self.now, self.returned, error)
+        self.kept[-1].append(stop)
 
     def step_of(self, line):
         """The write-up's step in a line of `iterations`, as its comment says: "1" … "6", or ""."""
@@ -191,60 +187,63 @@ class Machine:
         return found[1] if found else ""
 
     def ask(self):
+        """Of "x" and "G": the first images; D's answers (m,) without Dropout, so that two askings compare."""
         x, fake = self.outer["x"], self.state.G(self.outer["z"])
         logits = functional_call(self.asked, self.state.D.state_dict(), (torch.cat([x, fake.clamp(-1, 1)]),))
         answers = torch.sigmoid(logits).split([len(x), len(fake)])
         images = [to_pixels(batch[:SHOWN].nan_to_num(0)).flatten(0, 1) for batch in (x, fake)]
-        return Answers(*images, *(a[:SHOWN].tolist() for a in answers), *(a.mean().item() for a in answers))
+        return {"x": (images[0], answers[0]), "G": (images[1], answers[1])}
 
     # ------------------------------------------------------ moving: "", or in Vietnamese why nothing moved
 
     @property
-    def stop(self):
-        return self.stops[self.at]
-
     def lines(self):
-        """Which of the stops are of the iteration at hand."""
-        return [i for i, stop in enumerate(self.stops) if stop.iteration == self.stop.iteration]
+        """The stops of the iteration at hand."""
+        return self.kept[self.page]
+
+    @property
+    def stop(self):
+        return self.lines[self.at]
 
     def step(self):
         """One line on."""
-        if self.at + 1 == len(self.stops):
+        if self.at + 1 < len(self.lines):
+            self.at += 1
+            return ""
+        if self.page + 1 == len(self.kept):
             if self.over:
                 return OVER
+            self.kept.append([])
             self.iterate()
-        self.at += 1
+            self.page = len(self.kept) - 2  # the first one kept may have gone
+        self.page, self.at = self.page + 1, 0
         return ""
 
     def back(self):
         """One line back, over earlier iterations too."""
-        if self.at == 0:
+        if self.at:
+            self.at -= 1
+        elif self.page:
+            self.page -= 1
+            self.at = len(self.lines) - 1
+        else:
             return NOT_KEPT if self.stop.line else AT_START
-        self.at -= 1
         return ""
 
     def finish_half(self):
         """To the end of D's k steps, or of G's one."""
         notice = self.step()
-        while self.same("iteration", "half"):
+        while self.at + 1 < len(self.lines) and self.lines[self.at + 1].half == self.stop.half:
             self.at += 1
         return notice
 
     def finish_iteration(self):
         """To its last line; from there, to the next one's."""
         notice = self.step()
-        while self.same("iteration"):
-            self.at += 1
+        self.at = len(self.lines) - 1
         return notice
-
-    def same(self, *fields):
-        """Whether the next stop is there, and the same in these."""
-        after = self.stops[self.at + 1 : self.at + 2]
-        return bool(after) and all(getattr(after[0], f) == getattr(self.stop, f) for f in fields)
 
     def back_iteration(self):
         """To the last line of the iteration before; in the first that is kept, to its beginning."""
-        iteration, notice = self.stop.iteration, self.back()
-        while self.at and self.stop.iteration == iteration:
-            self.at -= 1
-        return notice
+        inside, self.at = self.at > 0, 0
+        return "" if inside and not self.page else self.back()

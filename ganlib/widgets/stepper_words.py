@@ -2,12 +2,23 @@
 
 import textwrap
 
-THETA = {"D": "θ_d", "G": "θ_g"}
+ANSWERS = {"x": "D(x)", "G": "D(G(z))"}
 STEPS = {  # of the write-up, by the numbers in the comments of `iterations`
     "1": "Bước 1: z là eqn1; x là eqn2, một batch mà epoch này chưa dùng.",
     "3": "Bước 3: D đã đi {0.turn} bước của vòng lặp này.",
     "4": "Bước 4: z mới, vì những z cũ thì D vừa học xong.",
     "6": "Bước 6: xong vòng lặp {0.iteration}, lặp lại từ bước 1.",
+}
+LESSONS = {  # whose update, what stands in its line -> words
+    ("DG", ".zero_grad("): "PyTorch cộng dồn gradient qua các lần backward(), nên mỗi nửa vòng bắt đầu "
+    "bằng xoá.",
+    ("D", ".backward("): "Đã biết hướng đi, nhưng chưa đi.",
+    ("G", ".backward("): "Gradient phải xuyên qua D mới về đến G. θ_d có nhận gradient cũng đứng yên: "
+    "optimizer_G không giữ θ_d.",
+    ("DG", ".step("): "Bộ tối ưu chỉ dịch những trọng số mà nó giữ.",
+    ("G", "loss_G_minimax("): "Đây là eqn4: D càng bác bỏ ảnh giả, nó càng phẳng (bão hoà).",
+    ("D", "loss_D("): "Nếu D trả lời 1/2 cho mọi ảnh, loss này là 2 log 2 ≈ 1.386.",
+    ("G", "loss_G("): "Nếu D trả lời 1/2 cho mọi ảnh, loss này là log 2 ≈ 0.693.",
 }
 SHAPES = "Hình dạng không khớp: hãy so các tensor ở bên phải. D trả về mỗi ảnh một logit, (m,)."
 HINTS = {  # what an error says -> what that may mean
@@ -31,11 +42,8 @@ def say(machine, stop):
     """[(heading, words), …], more words, [what is wrong, …], in Vietnamese; `code` in backticks."""
     if not stop.line:
         seed = machine.state.settings.seed
-        return (
-            [("Sẵn sàng", f"hai mạng vừa được khởi tạo từ seed {seed}. Dòng nào sẽ chạy đầu tiên?")],
-            "",
-            [],
-        )
+        words = f"hai mạng vừa được khởi tạo từ seed {seed}. Dòng nào sẽ chạy đầu tiên?"
+        return [("Sẵn sàng", words)], "", []
     text = machine.sources[stop.name].text(stop.line)
     if stop.error:
         words = f"{type(stop.error).__name__}: {stop.error}".removesuffix(": ")
@@ -64,31 +72,31 @@ def tensor(held):
 
 def changed(stop):
     """What the line changed, item by item."""
-    nets, was, now = stop.networks.items(), stop.before, stop.now
-    for N, net in nets:
+    nets = stop.networks.values()
+    for net in nets:
         if net.was != net.gradient:
-            yield f"gradient của {THETA[N]}: {norm(net.was)} → {norm(net.gradient)}"
-    yield from (f"{THETA[N]} dịch đi {net.step:.3g}" for N, net in nets if net.step)
-    if was and any(net.step for _, net in nets):
-        if stop.half == "D":
-            yield f"D(x): {was.mean_x:.3f} → {now.mean_x:.3f}"
-        yield f"D(G(z)): {was.mean_Gz:.3f} → {now.mean_Gz:.3f}"
+            yield f"gradient của {net.theta}: {norm(net.was)} → {norm(net.gradient)}"
+    yield from (f"{net.theta} dịch đi {net.step:.3g}" for net in nets if net.step)
+    if stop.before and any(net.step for net in nets):
+        for kind in "xG" if stop.half == "D" else "G":
+            was, now = (answers.mean() for _, answers in (stop.before[kind], stop.now[kind]))
+            yield f"{ANSWERS[kind]}: {was:.3f} → {now:.3f}"
     yield from (f"có `{name}`: {tensor(stop.held[name])}" for name in stop.new)
     if stop.name != "iterations" and stop.returned:
-        yield f"{stop.name} trả về {tensor(*stop.returned).removesuffix('Type')}"
+        yield f"{stop.name} trả về {tensor(stop.returned).removesuffix('Type')}"
 
 
 def unchanged(stop):
     """What it left as it was: weights, and gradients."""
-    nets = stop.networks
-    still = [THETA[N] for N in nets if not nets[N].step]
+    nets = stop.networks.values()
+    still = [net.theta for net in nets if not net.step]
     if still:
         yield "mọi trọng số" if len(still) == 2 else f"{still[0]}, dịch đi đúng 0"
-    same = [f"{THETA[N]} vẫn {norm(nets[N].gradient)}" for N in nets if nets[N].was == nets[N].gradient]
+    same = [f"{net.theta} vẫn {norm(net.gradient)}" for net in nets if net.was == net.gradient]
     if same:
         cut = [name for name, held in stop.held.items() if is_cut(stop, name, held)]
-        why = cut and same == ["θ_g vẫn None"] and f", vì `{cut[0]}` không mang đồ thị"
-        yield f"gradient ({', '.join(same)}{why or ''})"
+        why = f", vì `{cut[0]}` không mang đồ thị" if cut and same == ["θ_g vẫn None"] else ""
+        yield f"gradient ({', '.join(same)}{why})"
 
 
 def is_cut(stop, name, held):
@@ -99,66 +107,44 @@ def is_cut(stop, name, held):
 
 def troubles(stop, text):
     """What is wrong in this line, or in the update that has ended."""
-    me, rival = ("D", "G") if stop.half == "D" else ("G", "D")
-    mine, other, update = stop.networks[me], stop.networks[rival], f"update_{me}"
-    theta, was_fresh = THETA[me], mine.fresh[0]
+    me, mine, other = stop.half, stop.mine, stop.other
+    update, theta, rival = f"update_{me}", mine.theta, other.theta
     if stop.name == update:
-        if was_fresh and not mine.gradient:
+        if mine.was and not mine.gradient and mine.was != mine.begun and not mine.moved:
             yield f"Gradient vừa tính của {theta} bị xoá trước khi bộ tối ưu kịp bước: xoá trước backward()."
-        if mine.was and mine.gradient and mine.was != mine.gradient and not was_fresh:
+        if mine.was and mine.gradient and mine.was == mine.begun != mine.gradient:
             yield f"Gradient mới của {theta} cộng chồng lên gradient còn sót từ trước: đã quên xoá?"
         if ".backward(" in text and mine.gradient == mine.was:
             yield f"{theta} không nhận gradient nào: loss không nối với {me} mà hàm được trao."
         if me == "D" and other.gradient and other.gradient != other.was:
             yield "θ_g cũng nhận gradient: lan truyền ngược đã xuyên qua ảnh giả về đến G. Đã quên detach()?"
         if other.step:
-            yield f"Nhầm mạng: {THETA[rival]} vừa dịch đi, mà trong {update} chỉ {theta} được đi."
+            yield f"Nhầm mạng: {rival} vừa dịch đi, mà trong {update} chỉ {theta} được đi."
         if ".step(" in text and not mine.step and not other.step:
             why = f"bộ tối ưu này không giữ {theta}. Hãy dùng optimizer_{me} mà hàm được trao"
             why = why if mine.gradient else "gradient của nó là None, không có gì để theo"
             yield f"Bộ tối ưu đã bước mà {theta} không dịch đi: {why}."
     if stop.returned:
-        (value,) = stop.returned
-        if value == "NoneType":
-            yield f"{update} không trả về gì (None): thiếu return loss.detach()?"
-        elif getattr(value, "shape", None) is None:
-            yield f"{update} trả về {tensor(value)}, không phải tensor: hãy return loss.detach()."
-        if getattr(value, "graph", False):
+        if getattr(stop.returned, "shape", None) is None:
+            what = tensor(stop.returned).removesuffix("Type")
+            yield f"{update} trả về {what}, không phải tensor: thiếu return loss.detach()?"
+        elif stop.returned.graph:
             yield "loss trả về còn mang đồ thị tính toán, giữ nó trong bộ nhớ: hãy return loss.detach()."
         if not mine.moved:
-            why = (
-                "có gradient mà không bộ tối ưu nào bước theo"
-                if mine.fresh[1]
-                else "không có gradient để theo"
-            )
+            why = "có gradient mà không bộ tối ưu nào bước theo"
+            why = why if mine.gradient else "không có gradient để theo"
             yield f"Cả lượt {update}, {theta} không dịch đi chút nào: {why}."
-        if other.moved:
-            yield f"{update} đã làm {THETA[rival]} dịch đi {other.moved:.3g}, đáng lẽ 0."
-        if me == "D" and other.fresh[1]:
+        if me == "D" and other.gradient and other.gradient != other.begun:
             yield f"update_D để lại gradient ở θ_g, {norm(other.gradient)}: update_G mà quên xoá thì lẫn vào."
 
 
 def lesson(stop, text, step):
     """More about a line that everybody should know; "" where there is none."""
-    me, rival = ("D", "G") if stop.half == "D" else ("G", "D")
-    mine, other = stop.networks[me], stop.networks[rival]
+    mine, other = stop.mine, stop.other
     if step in ("2", "5"):
-        return f"Cả lượt: {THETA[me]} dịch đi {mine.moved:.3g}, {THETA[rival]} dịch đi {other.moved:.3g}."
+        return f"Cả lượt: {mine.theta} dịch đi {mine.moved:.3g}, {other.theta} dịch đi {other.moved:.3g}."
     if stop.name == "iterations":
         return STEPS.get(step, "").format(stop)
-    if ".zero_grad(" in text:
-        return "PyTorch cộng dồn gradient qua các lần backward(), nên mỗi nửa vòng bắt đầu bằng xoá."
-    if ".backward(" in text and me == "G" and other.gradient != other.was:
-        return "Gradient phải xuyên qua D mới về đến G, nên θ_d cũng nhận; nhưng optimizer_G không giữ θ_d."
-    if ".backward(" in text and mine.gradient:
-        return "Đã biết hướng đi, nhưng chưa đi."
-    if ".step(" in text and mine.step:
-        return "Bộ tối ưu chỉ dịch những trọng số mà nó giữ."
     if any(is_cut(stop, name, stop.held[name]) for name in stop.new):
         return "Cắt khỏi đồ thị tính toán rồi, với D đây chỉ là dữ liệu, như x."
-    if "loss_G_minimax(" in text:
-        return "Đây là eqn4: D càng bác bỏ ảnh giả, nó càng phẳng (bão hoà)."
-    if "loss_D(" in text or "loss_G(" in text:
-        half = "2 log 2 ≈ 1.386" if me == "D" else "log 2 ≈ 0.693"
-        return f"Nếu D trả lời 1/2 cho mọi ảnh, loss này là {half}."
-    return ""
+    return next((words for (of, part), words in LESSONS.items() if part in text and stop.half in of), "")

@@ -18,12 +18,11 @@ class Source:
         self.code = inspect.unwrap(function).__code__
         lines, self.first = inspect.getsourcelines(self.code)
         self.lines = textwrap.dedent("".join(lines)).splitlines()
-        self.tree = ast.parse("\n".join(self.lines)).body[0]
-        inner = self.tree.body
-        documented = ast.get_docstring(self.tree) is not None and len(inner) > 1
-        self.head, self.body = inner[0].lineno - 1, inner[documented].lineno  # last and first line of each
+        tree = ast.parse("\n".join(self.lines)).body[0]
+        text = tree.body[0] if ast.get_docstring(tree) is not None and len(tree.body) > 1 else None
+        self.docstring = range(text.lineno, text.end_lineno + 1) if text else ()  # its lines
         self.spans = {}  # line -> first and last line of its statement, or of the head of a `for`, `with`, …
-        for node in ast.walk(self.tree):
+        for node in ast.walk(tree):
             if isinstance(node, ast.stmt):
                 inner = getattr(node, "body", None)
                 last = max(node.lineno, inner[0].lineno - 1) if inner else node.end_lineno
@@ -123,5 +122,5 @@ def listing(source, original):
     for kind, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         yield from (("old", None, text) for text in old[a:b] if kind != "equal")
         for line in range(c + 1, d + 1):
-            if not source.head < line < source.body:
+            if line not in source.docstring:
                 yield "new" if kind != "equal" else "", line, new[line - 1]
