@@ -34,6 +34,8 @@ each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path
 PATHS = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 ALONE = os.environ | {"GANLIB_OFFLINE": "1", "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
 
+HANGS = 600  # seconds: what takes so long, even on a busy machine, would never end
+
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # every cell is in the page
@@ -183,7 +185,7 @@ def lab(request, tmp_path):
             browser.close()
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(HANGS)
 
 
 def start_server(home, *options, app="jupyterlab", **pipes):
@@ -208,9 +210,9 @@ def wait_for(url, server):
     assert server.poll() is None, f"Jupyter does not answer at {url}"
 
 
-def wait_until(true, seconds=120):
+def wait_until(true):
     """Come back when `true()` is; an error after so long: then it would never be."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + HANGS
     while not true():
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, spoilt
+from conftest import HANGS, ROOT, spoilt
 from torch.utils.data import DataLoader
 
 import ganlib.data
@@ -137,7 +137,7 @@ def mirror(data, tmp_path):
         yield asked
 
 
-def within(seconds, work):
+def within(work):
     """What `work` returns or raises; an error if it takes longer: then it would take for ever."""
     future = Future()
 
@@ -148,7 +148,7 @@ def within(seconds, work):
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return future.result(seconds)
+    return future.result(HANGS)
 
 
 # --- the order of sources, and names ---
@@ -214,7 +214,7 @@ def lying(status, headers, words, often):
 
 def refused(data, tmp_path):
     """The set is not believed: the sample instead, nothing left in the way; asked again, it is at hand."""
-    images = within(120, lambda: data.load("mnist"))
+    images = within(lambda: data.load("mnist"))
     assert images.source == "sample" and len(images) == 20 and lying_in(tmp_path / "cache") == {}
     for words in ("không tải được", "MẪU", "60,000", "10,000", "GANLIB_DATA"):
         assert words in images.message
@@ -246,12 +246,12 @@ def test_other_content_is_not_believed(data, tmp_path, mirror):
 def test_a_hanging_name_lookup_is_left_alone(data, tmp_path, mirror, monkeypatch):
     """The thread that hangs goes on some day: it must not download behind the reader's back."""
     data.sources.PATIENCE, release, look_up = 0.3, threading.Event(), socket.getaddrinfo
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **b: release.wait(90) and look_up(*a, **b))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **b: release.wait(HANGS) and look_up(*a, **b))
     before = set(threading.enumerate())
     refused(data, tmp_path)
     release.set()
     for thread in set(threading.enumerate()) - before:
-        thread.join(60)
+        thread.join(HANGS)
     assert [path.name for path in (tmp_path / "cache").rglob("*")] == ["MNIST", "raw"]
 
 
@@ -259,7 +259,7 @@ def test_the_second_mirror_is_asked(data, mirror):
     second, data.sources.SILENCE = data.sources.MNIST.mirrors[0], 3
     with serving(data, lying(*LIES["silent"])):
         data.sources.MNIST.mirrors = [data.sources.MNIST.mirrors[0], second]
-        assert within(120, lambda: data.load("mnist")).source == "download"
+        assert within(lambda: data.load("mnist")).source == "download"
 
 
 def test_notebooks_that_download_at_once_each_get_the_whole_set(data, tmp_path, mirror, monkeypatch):
@@ -269,7 +269,7 @@ def test_notebooks_that_download_at_once_each_get_the_whole_set(data, tmp_path, 
     together, said = fork.Barrier(4), fork.SimpleQueue()
 
     def work(late):
-        together.wait(300)
+        together.wait(HANGS)
         time.sleep(late)
         images = data.load("mnist")
         said.put((images.source, images.pixels.sum().item()))
@@ -279,7 +279,7 @@ def test_notebooks_that_download_at_once_each_get_the_whole_set(data, tmp_path, 
         for process in processes:
             process.start()
         for process in processes:
-            process.join(300)
+            process.join(HANGS)
         assert [process.exitcode for process in processes] == [0] * 4
         sources, totals = zip(*(said.get() for _ in processes), strict=True)
         assert "download" in sources and set(sources) <= {"download", "cache"} and len(set(totals)) == 1
@@ -326,7 +326,7 @@ def test_a_broken_file_is_named_and_nothing_taken_in_its_place(
     spoil(root / "MNIST" / "raw" / FILES[2])
     before = lying_in(root)
     with pytest.raises(data.DataError) as error:
-        within(120, lambda: data.load("mnist"))
+        within(lambda: data.load("mnist"))
     (fault,) = [line for line in str(error.value).splitlines() if line.startswith("  - ")]
     assert f"MNIST/raw/{FILES[2]}" in fault and says in fault  # the other three are not blamed
     assert ("GANLIB_DATA" if source == "GANLIB_DATA" else "đổi tên thư mục") in str(error.value)

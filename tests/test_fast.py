@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ALONE, random_images, same, wait_until, weights
+from conftest import ALONE, HANGS, random_images, same, wait_until, weights
 from torch import nn
 from torch.amp import autocast_mode
 
@@ -186,7 +186,7 @@ def one_of_two(folder):
 def test_two_processes_train_the_run_of_one(tmp_path):
     """The same bits on both; without Dropout the run of one, to rounding; with it masks of their own."""
     process = torchrun(__file__, str(tmp_path))
-    said = process.communicate(timeout=300)[0]
+    said = process.communicate(timeout=HANGS)[0]
     assert process.returncode == 0, said
     first, second = (torch.load(tmp_path / f"rank{rank}") for rank in (0, 1))
     assert same(first["plain"], second["plain"]) and same(first["dropout"], second["dropout"])
@@ -210,7 +210,7 @@ def test_a_killed_process_ends_the_run_and_one_alone_goes_on(tmp_path):
     wait_until(record.resume_path(out).exists)
     workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(workers[-1]), signal.SIGKILL)
-    said = process.communicate(timeout=300)[0]
+    said = process.communicate(timeout=HANGS)[0]
     assert process.returncode != 0 and not out.exists()
     assert "Chưa xong; phần đã huấn luyện ở trong" in said and "torchrun --nproc-per-node 2" in said, said
     assert main([*words, "--resume"]) == 0

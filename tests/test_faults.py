@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ALONE, spoilt, wait_until
+from conftest import ALONE, HANGS, spoilt, wait_until
 from jupyter_client.manager import start_new_kernel
 
 from ganlib import data, features, files, record, scores
@@ -81,7 +81,7 @@ def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kil
             process.stdout.readline(), process.stdout.readline()
         time.sleep(chance.uniform(0, 0.2))
         process.send_signal((signal.SIGKILL, signal.SIGINT)[done % 2])
-        told, said = process.communicate(timeout=300)
+        told, said = process.communicate(timeout=HANGS)
         if out.exists():  # done before the blow fell: that one does not count
             assert bits(out) == bits(whole)
             out.unlink()
@@ -111,7 +111,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_was_reached(tmp_path):
         "sys.exit(__main__.main(sys.argv[1:]))"
     )
     full = begin("-c", code, *words(out, epochs))
-    said = full.communicate(timeout=300)[1]
+    said = full.communicate(timeout=HANGS)[1]
     assert full.returncode == 1 and "Không ghi được tệp" in said and "--resume" in said
     assert "Traceback" not in said and not list(tmp_path.glob("*.part")) and not out.exists()
     assert 1 < reached(out) < epochs and main(words(out, epochs, resume=True)) == 0
@@ -128,10 +128,10 @@ def test_a_training_cell_goes_on_after_its_kernel_restarted(tmp_path):
         client.execute(cell.format(str(out), False))
         wait_until(resume_path(out).exists)
         manager.restart_kernel(now=True)
-        client.wait_for_ready(timeout=300)
+        client.wait_for_ready(timeout=HANGS)
         assert not out.exists() and resume_path(out).exists()
         again = cell.format(str(out), True)
-        reply = client.execute_interactive(again, timeout=300, output_hook=lambda _: None)
+        reply = client.execute_interactive(again, timeout=HANGS, output_hook=lambda _: None)
         assert reply["content"]["status"] == "ok", reply["content"]
     finally:
         client.stop_channels()

@@ -14,7 +14,7 @@ import urllib.request
 
 import nbformat
 import pytest
-from conftest import ALONE, NOTEBOOKS, ROOT, code_cells, each_notebook, start_server, wait_for
+from conftest import ALONE, HANGS, NOTEBOOKS, ROOT, code_cells, each_notebook, start_server, wait_for
 from nbclient import NotebookClient
 
 
@@ -26,7 +26,7 @@ def test_out_of_order_then_run_all(path):
     shuffled = random.Random(0).sample(cells, len(cells))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in shuffled + cells])
     place = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=900, allow_errors=True, resources=place).execute()
+    NotebookClient(notebook, timeout=HANGS, allow_errors=True, resources=place).execute()
     errors = [[o for o in cell.outputs if o.output_type == "error"] for cell in notebook.cells]
     for error in sum(errors[: len(cells)], []):
         assert error.ename == "NameError" or not error.evalue.isascii(), error.evalue
@@ -48,7 +48,7 @@ def test_two_at_once_in_a_folder_with_spaces_and_marks(name, tmp_path):
     command = [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", str(copy), "--output"]
     pipes = {"env": ALONE | {"PYTHONPATH": str(project)}, "stderr": subprocess.PIPE}
     both = [subprocess.Popen([*command, f"{i}.ipynb"], **pipes) for i in range(2)]
-    said = [process.communicate(timeout=900)[1].decode() for process in both]
+    said = [process.communicate(timeout=HANGS)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert str(ROOT) not in (project / "notebooks" / "0.ipynb").read_text(encoding="utf-8")
 
@@ -78,7 +78,7 @@ def test_the_readme_s_command_serves_on_localhost_with_a_token(tmp_path):
                 socket.create_connection((other, port), timeout=2)
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(HANGS)
 
 
 def test_nothing_turns_a_protection_of_jupyter_off():
