@@ -138,7 +138,7 @@ def mirror(data, tmp_path):
 
 
 def within(work):
-    """What `work` returns or raises; an error if it takes longer: then it would take for ever."""
+    """What `work` returns or raises; an error if it hangs."""
     future = Future()
 
     def run():

@@ -106,9 +106,7 @@ def rows(seeds, judge):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument(
-        "--iterations", type=int, default=ITERATIONS, help="of the race; another: nothing is kept"
-    )
+    parser.add_argument("--iterations", type=int, default=ITERATIONS, help="of the race; others are not kept")
     parser.add_argument("--rows", action="store_true", help="one change a row, on one thread")
     options = parser.parse_args()
     train, test = data.load("mnist"), data.load("mnist", train=False)
