@@ -197,7 +197,7 @@ def test_answers_are_means_of_D_without_dropout(images):
         ({"epochs": 0}, "epochs phải là số nguyên từ 1"),
         ({"learning_rate": 0.1}, "'learning_rate'.*lr_D"),
         ({"images": [1, 2, 3]}, "images phải là data.Images"),
-        ({"images": torch.zeros(120, dtype=torch.uint8)}, "uint8"),
+        ({"images": torch.zeros(120, dtype=torch.int64)}, "uint8"),
         ({"state": start(**SMALL, **PLAINLY)}, "state"),
     ],
 )
