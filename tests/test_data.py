@@ -188,8 +188,10 @@ def test_usual_names(data, tmp_path, monkeypatch, name):
 
 LIES = {  # status (none: not a word), headers, what is said again and again with pauses, how often
     "web page": (200, {"Content-Type": "text/html"}, b"<html>Please log in to the Wi-Fi</html>", 1),
+    "empty": (200, {"Content-Length": "0"}, b"", 1),
     "half": (200, {"Content-Length": "1000"}, b"half of it", 1),
     "redirect": (302, {"Location": "/login"}, b"", 1),  # to itself, for ever
+    "gone": (404, {}, b"<html>404</html>", 1),
     "trickling": (200, {"Content-Length": "100000"}, b"x", 100_000),
     "silent": (None, {}, b"", 200),
     "hanging up": (None, {}, b"", 1),
@@ -309,6 +311,7 @@ BROKEN = {
     "flipped": (lambda p: p.write_bytes(p.read_bytes()[:-1] + bytes([p.read_bytes()[-1] ^ 1])), "SHA-256"),
     "folder": (lambda path: (path.unlink(), path.mkdir()), "không phải tệp"),
     "named pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "không phải tệp"),
+    "device": (lambda path: (path.unlink(), path.symlink_to("/dev/null")), "không phải tệp"),
 }
 
 

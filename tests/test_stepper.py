@@ -464,6 +464,12 @@ def test_an_edit_is_shown_struck_out_and_below_it_the_new_line(i):
             assert not text or any(re.sub(r"\s", "", text) in row for of, row in rows if of == kind)
 
 
+def test_five_steps_of_D_are_offered_only_where_there_are_images_for_them():
+    few = SMALL | {"m": len(data.load("mnist")) // 4}
+    offered = [name for name, _ in Panel("mnist", **few).menu.options]
+    assert offered == [name for name in NAMES if name != "D đi năm bước"]
+
+
 def test_the_recorded_page_carries_every_stop_and_every_picture_once():
     m = Panel("mnist", own_D, own_G).machine
     film = stepper_page.recorded(m, WHAT_IFS[0])

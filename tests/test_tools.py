@@ -174,11 +174,15 @@ def source(i, text):
 
 BREAKS = {
     "count missing": lambda n: n["cells"][2].update(execution_count=None),
+    "error": out(v4.new_output("error", ename="E", evalue="", traceback=[])),
     "warning": out(said("cảnh báo", "stderr")),
     "code changed": source(3, "print('b')"),
+    "never executed": lambda n: n["metadata"].pop("ganlib"),
     "Markdown picture without alt": source(0, "![](GAN.png)"),
+    "Markdown <img> without alt": source(0, '<img src="GAN.png">'),
     "empty alt": out(shown({"image/png": "AA"}, " ")),
     "picture in HTML alone": out(shown({"text/html": '<img alt="một số" src="data:image/png;base64,AA">'})),
+    "HTML <img> without alt": out(shown({"image/png": "AA", "text/html": '<img src="AA">'})),
     "vector picture alone": out(shown({"image/svg+xml": "<svg/>"})),
     "missing file": source(0, "[tiếp](khong_co.ipynb)"),
     "picture outside": source(0, "![ảnh](../GAN.png)"),
@@ -188,10 +192,15 @@ BREAKS = {
     "long cell": source(3, "x = 1\n" * 31),
     "large": out(said("a" * 1_000_000)),
     "path printed": out(said("ở /home/lan/data")),
+    "Windows path in HTML": out(shown({"text/html": ["<b>C:\\Users\\lan</b>"]})),
+    "sample data": out(said("MNIST: BỘ MẪU đi kèm ganlib")),
     "reduced run": out(said("Chạy rút gọn: 1 epoch (GANLIB_EPOCHS)")),
+    "a second title": lambda n: n["cells"][1].update(source="# Tiêu đề\n## Bạn sẽ học gì"),
     "a level left out": source(0, "### Bước"),
     "a link that says nothing": source(0, "Xem [ở đây](GAN.png)."),
+    "a bare address": source(0, "[https://arxiv.org](https://arxiv.org)"),
     "a solution among other text": source(5, "## Bài tập\n<details><summary>Lời giải</summary>1</details>"),
+    "widget state": lambda n: n["metadata"].update(widgets={}),
     "widget view": out(shown({checks.WIDGET: {"model_id": "1"}})),
 }
 
@@ -204,7 +213,7 @@ def test_a_good_notebook_has_no_faults(folder):
 def test_a_broken_notebook_has_one(name, folder):
     broken = good()
     BREAKS[name](broken)
-    if name != "code changed":
+    if name not in ("code changed", "never executed"):
         broken["metadata"]["ganlib"] = {"hash": notebook_hash(broken)}
     assert len(checks.check_notebook(broken, folder)) == 1
 

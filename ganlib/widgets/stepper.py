@@ -20,6 +20,7 @@ class WhatIf(NamedTuple):
     name: str
     question: str = ""  # to ask the class
     edits: dict = {}  # function -> (old, new) … of its source, as `edited` takes them
+    k: int = 1  # batches that an iteration draws
 
 
 WHAT_IFS = (
@@ -39,7 +40,7 @@ WHAT_IFS = (
         "update_G": [("optimizer_G.step()", None)]}),
     WhatIf("D đi năm bước", "G mới đi một bước thì D đã thấy bao nhiêu ảnh thật? Một epoch còn bao nhiêu "
         "bước của G?", {"iterations": [("range(k):", "range(5):  # 3. D đi năm bước, mỗi bước một batch mới"),
-                                  ("(k * m)", "(5 * m)")]}),
+                                  ("(k * m)", "(5 * m)")]}, 5),
     WhatIf("Đồng thời, như mã nguồn của các tác giả", "G đi một bước theo old_D, chưa học gì từ batch này, "
         "và trên chính những z ấy. Khác Thuật toán 1 ở đâu?", {"iterations": [
         ("z, x = noise(m), images.batch(next(batches))",
@@ -87,9 +88,10 @@ class Panel(panel.Running):
     def __init__(self, data="mnist", update_D=None, update_G=None, **settings):
         given = {"update_D": update_D, "update_G": update_G, "iterations": None}
         self.functions = {name: watchable(name, function) for name, function in given.items()}
-        self.edits = dict(self.fitting())
         self.images, self.settings, self.machines, self.notice = load(data), settings, {}, ""
+        self.edits = {0: {}}
         self.choose(0)
+        self.edits = dict(self.fitting())
         do = self.command
         super().__init__(
             ("back_iteration", "Lùi một vòng", "Về cuối vòng lặp trước", do("back_iteration")),
@@ -113,8 +115,10 @@ class Panel(panel.Running):
         self.draw()
 
     def fitting(self):
-        """(i, the edited functions) of each what-if whose edits fit the functions."""
+        """(i, the edited functions) of each what-if that fits the functions and the number of images."""
         for i, what_if in enumerate(WHAT_IFS):
+            if what_if.k * self.machine.state.settings.m > len(self.images):
+                continue  # an epoch would have no iteration
             try:
                 yield i, {n: edited(self.functions[n], *e, **NAMES) for n, e in what_if.edits.items()}
             except (ValueError, SyntaxError):
