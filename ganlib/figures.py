@@ -4,6 +4,7 @@ Colour means the same thing everywhere: D blue and solid, G vermilion and dashed
 """
 
 import base64
+import html
 import io
 import math
 import re
@@ -22,9 +23,10 @@ from ganlib import check
 from ganlib.data import to_pixels
 
 D_COLOR, G_COLOR, REAL_COLOR, LINE_COLOR = "#0072B2", "#D55E00", "#009E73", "#FFF3B0"
-INK, GREY = "#222222", "#707070"
+INK, GREY, GRID = "#222222", "#707070", "#E4E4E4"
 DPI = 160  # pixels an inch in the file
 WIDTH = 100  # pixels an inch on the screen: the file is sharper than that, for projectors
+POINTS = 11  # of a curve that are told in words
 GAP = 2  # white pixels round every image of a grid
 
 
@@ -88,8 +90,10 @@ def image_grid(images, columns=None, title=None, captions=None, color=INK, rows=
 
 
 def tidy(ax):
-    """No frame at the top and at the right; letters that can be read from the last row."""
+    """No frame at the top and at the right; faint gridlines; letters that can be read from the last row."""
     ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color=GRID, lw=0.8)
+    ax.set_axisbelow(True)
     ax.tick_params(labelsize=12, colors=INK)
     for words in (ax.xaxis.label, ax.yaxis.label, ax.title):
         words.set(size=14, color=INK)
@@ -115,7 +119,7 @@ def draw_lines(ax, lines, levels, ylim, epochs=None):
         runs = np.atleast_2d(np.asarray(y, float))
         ok = runs.shape[1] == len(x) and np.isfinite(runs).all()
         check.require(ok, name, f"dãy {len(x)} số, không có NaN hay vô hạn", y)
-        ax.plot(x, runs.mean(0), style, color=color, lw=2.3, ms=6)
+        ax.plot(x, runs.mean(0), style, color=color, lw=2.3, ms=6, label=name)
         ax.fill_between(x, runs.min(0), runs.max(0), color=color, alpha=0.18, lw=0)
         last = runs[:, -1].mean()
         ends.append((last, x[-1], "o", f"{name} = {last:.2f}" if epochs else name, color))
@@ -195,7 +199,7 @@ def png(figure):
 
 
 def show(figure, alt, caption=""):
-    """Display a Figure in a notebook, alt text and caption under it."""
+    """Display a Figure in a notebook; under it alt text, caption, and, folded, the numbers of its curves."""
     Live().show(figure, alt, caption)
 
 
@@ -214,7 +218,7 @@ class Live:
         about = {"alt": alt, "width": round(Image.open(io.BytesIO(data)).width * WIDTH / DPI)}
         outputs = [
             {"image/png": base64.b64encode(data).decode(), "text/plain": alt},
-            {"text/markdown": f"*{escape(alt)}* {escape(caption)}".strip()},
+            {"text/markdown": f"*{escape(alt)}* {escape(caption)}".strip() + numbers(figure)},
         ]
         options = {"metadata": {"image/png": about}, "raw": True}
         if self.handles:
@@ -222,6 +226,21 @@ class Live:
                 handle.update(output, **options)
         else:
             self.handles = [display(output, display_id=True, **options) for output in outputs]
+
+
+def numbers(figure):
+    """The curves of a figure as folded lines of HTML, at most eleven points of each; "" where it has none."""
+    found = []
+    for ax in figure.axes:
+        for curve in ax.lines:
+            x, y = curve.get_data()
+            if not curve.get_label().startswith("_") and (np.diff(x) > 0).all():
+                some = np.linspace(0, len(x) - 1, min(len(x), POINTS)).round().astype(int)
+                pairs = ", ".join(f"({x[i]:.4g}; {y[i]:.3g})" for i in some)
+                title = ax.get_title() if len(figure.axes) > 1 else ""
+                found.append(html.escape(f"{title} {curve.get_label()}: {pairs}".strip()))
+    inside = "<br>".join(found)
+    return f"\n\n<details><summary>Số liệu</summary>{inside}</details>" if found else ""
 
 
 def escape(words):

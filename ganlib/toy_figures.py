@@ -58,6 +58,7 @@ def line_panels(shown, data):
             ax.annotate("", (end, -0.19), (start, -0.62), arrowprops=style)
         ax.set(xlim=(low, high), ylim=(-0.78, 1.15), xticks=[], yticks=[])
         ax.spines[["bottom", "left"]].set_visible(False)
+        ax.grid(False)
     axes[0].set_yticks((0, 0.5, 1), ("0", "1/2", "1"))
     axes[0].tick_params(length=0)
     return figure
@@ -144,6 +145,7 @@ class Orbit:
     def __init__(self, ax, edge):
         ax.set(xlim=(-edge, edge), ylim=(-edge, edge), xticks=(-1, 0, 1), yticks=(-1, 0, 1), aspect="equal")
         tidy(ax)
+        ax.grid(False)
         ax.set_xlabel("θ", color=G_COLOR, size=15)
         turn = np.linspace(0, 2 * math.pi, 200)
         ax.plot(np.cos(turn), np.sin(turn), color=GREY, lw=1.2, ls=":")

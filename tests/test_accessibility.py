@@ -38,6 +38,19 @@ def test_lines_and_large_letters_stand_out_and_small_letters_more():
     assert contrast(figures.GREY, WHITE) >= 4.5
 
 
+def test_the_numbers_of_curves_stand_in_words():
+    """At most eleven points of each, folded under the picture; levels, points and bars have no numbers there."""
+    figure = figures.loss_curves([float(i) for i in range(1, 101)], [0.5] * 100)
+    words = figures.numbers(figure)
+    assert "loss_D: (1; 1), (11; 11), " in words and words.count(";") == 2 * figures.POINTS
+    figure, (left, right) = figures.panels("<A>", "B")
+    left.plot([2, 1, 3], [0, 0, 0], label="points")
+    left.plot([1, 2], [3, 4], label="a < b")
+    right.bar([1, 2], [3, 4], label="bars")
+    assert "<summary>Số liệu</summary>&lt;A&gt; a &lt; b: (1; 3), (2; 4)</details>" in figures.numbers(figure)
+    assert figures.numbers(figures.panels("A")[0]) == ""
+
+
 def controls(widget):
     """All buttons, menus, fields and sliders in it."""
     if isinstance(widget, widgets.Box):

@@ -390,7 +390,7 @@ def test_the_sample_is_a_balanced_part_of_the_full_set(fresh, monkeypatch, name)
         pytest.skip("no full data here")
     monkeypatch.setenv("GANLIB_DATA", str(ROOT / "data"))
     full = fresh.load(name, train=False)
-    chosen = runpy.run_path(str(fresh.ASSETS / "sample" / "make_sample.py"))["balanced"](full.labels, 100)
+    chosen = runpy.run_path(str(ROOT / "tests" / "tools" / "make_sample.py"))["balanced"](full.labels, 100)
     assert torch.equal(full.pixels[chosen], test.pixels) and torch.equal(full.labels[chosen], test.labels)
 
 

@@ -1,4 +1,4 @@
-"""Make the sample beside this file from the full sets: python ganlib/assets/sample/make_sample.py
+"""Make the shipped sample, ganlib/assets/sample, from the full sets: python tests/tools/make_sample.py
 
 Of every class, 1,000 training and 100 test images, evenly spaced over the class, kept in the order of the
 full files. Nothing is drawn at random and xz stores no time, so running it again gives the same bytes
@@ -8,13 +8,12 @@ full files. Nothing is drawn at random and xz stores no time, so running it agai
 import hashlib
 import lzma
 import struct
-from pathlib import Path
 
 import torch
 
 from ganlib import data, sources
 
-HERE = Path(__file__).resolve().parent
+SAMPLE = sources.ASSETS / "sample"
 
 
 def balanced(labels, count):
@@ -40,12 +39,12 @@ def main():
             pixels, labels = images.pixels[chosen], images.labels[chosen].to(torch.uint8)
             for kind, tensor in (("images-idx3", pixels), ("labels-idx1", labels)):
                 path = f"{sources.KINDS[name].__name__}/raw/{prefix}-{kind}-ubyte"
-                (HERE / path).parent.mkdir(parents=True, exist_ok=True)
+                (SAMPLE / path).parent.mkdir(parents=True, exist_ok=True)
                 packed = lzma.compress(idx(tensor), preset=9 | lzma.PRESET_EXTREME)
-                (HERE / f"{path}.xz").write_bytes(packed)
+                (SAMPLE / f"{path}.xz").write_bytes(packed)
                 sums.append(f"{hashlib.sha256(idx(tensor)).hexdigest()}  {path}\n")
                 print(f"{path}.xz  {len(packed):,} bytes")
-    (HERE / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
+    (SAMPLE / "SHA256SUMS").write_text("".join(sums), encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
