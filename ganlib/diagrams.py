@@ -115,7 +115,8 @@ def results(run):
     rows = [f"epoch {epoch}" for epoch in range(10, epochs + 1, 10)]
     grid = image_grid(run.images[9::10, :12].flatten(0, 1), 12, title, color=G_COLOR, rows=rows)
     curves = loss_curves(run.loss_D, run.loss_G, title=f"{name}: loss của hai mạng qua {epochs} epoch")
-    drawn = f"Ảnh của G khi học {name}: cứ 10 epoch một hàng, mỗi cột một z; đa số rõ dần từ trên xuống."
+    drawn = f"Ảnh của G khi học {name}: cứ 10 epoch một hàng, mỗi cột một z; "
+    drawn += "hàng đầu đã ra hình, về sau có cột đổi hình, có cột xấu đi."
     last = f"loss_D là {run.loss_D[-1]:.2f}, loss_G là {run.loss_G[-1]:.2f}: không đường nào về 0."
     losses = f"Đường cong loss_D và loss_G qua {epochs} epoch trên {name}, cạnh hai mốc; cuối cùng {last}"
     return {"train": (grid, drawn), "loss": (curves, losses)}

@@ -1,5 +1,6 @@
 """What several test files need: small images and Records, the notebooks' code, Jupyter in a real browser."""
 
+import io
 import json
 import os
 import secrets
@@ -16,8 +17,10 @@ from functools import cache
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from ganlib import data, scores
 from ganlib.record import Record
@@ -65,6 +68,11 @@ def weights(state):
 def same(a, b):
     """Whether these tensors hold the same bits as those."""
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def pixels(png):
+    """Of a picture's bytes: (height, width, 3), whole numbers."""
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def spoilt(content, chance):

@@ -155,6 +155,8 @@ def within(work):
 
 
 def test_named_folder_then_cache_then_download_then_sample(data, tmp_path, mirror, monkeypatch):
+    old = {f"MNIST/processed/{half}.pt": b"an unchecked pickle, never read" for half in ("training", "test")}
+    put(tmp_path / "full", old)
     put(tmp_path / "cache", FULL)
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "full"))
     images = data.load("mnist")
@@ -173,15 +175,15 @@ def test_named_folder_then_cache_then_download_then_sample(data, tmp_path, mirro
     assert images.source == "sample" and "GANLIB_OFFLINE" in images.message and mirror == []
 
 
-@pytest.mark.parametrize("name", ["MNIST", "fashion", "FashionMNIST", "fashion-mnist"])
-def test_usual_names(data, tmp_path, monkeypatch, name):
+def test_usual_names(data, tmp_path, monkeypatch):
     monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "full"))
-    known, kind = ("fashion", "FashionMNIST") if "ashion" in name else ("mnist", "MNIST")
-    images = data.load(name, train=False)
-    assert images.name == known and type(data.dataset(name)).__name__ == kind
-    assert idx(images.pixels.numpy()) == FULL[f"{kind}/raw/t10k-images-idx3-ubyte"]
+    for name in ("MNIST", "fashion", "FashionMNIST", "fashion-mnist"):
+        known, kind = ("fashion", "FashionMNIST") if "ashion" in name else ("mnist", "MNIST")
+        images = data.load(name, train=False)
+        assert images.name == known and type(data.dataset(name)).__name__ == kind
+        assert idx(images.pixels.numpy()) == FULL[f"{kind}/raw/t10k-images-idx3-ubyte"]
     with pytest.raises(data.DataError, match="'mnist' hoặc 'fashion'"):
-        data.load(name + "10")
+        data.load("cifar10")
 
 
 # --- mirrors that do not answer, and mirrors that lie ---
@@ -215,7 +217,7 @@ def lying(status, headers, words, often):
 
 
 def refused(data, tmp_path):
-    """The set is not believed: the sample instead, nothing left in the way; asked again, it is at hand."""
+    """The set is not believed: the sample instead, and nothing is left in the way."""
     images = within(lambda: data.load("mnist"))
     assert images.source == "sample" and len(images) == 20 and lying_in(tmp_path / "cache") == {}
     for words in ("không tải được", "MẪU", "60,000", "10,000", "GANLIB_DATA"):
@@ -308,23 +310,18 @@ def test_a_cache_that_cannot_be_written(data, tmp_path):
 BROKEN = {
     "missing": (Path.unlink, "thiếu tệp"),
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "đúng ra phải dài"),
-    "flipped": (lambda p: p.write_bytes(p.read_bytes()[:-1] + bytes([p.read_bytes()[-1] ^ 1])), "SHA-256"),
-    "folder": (lambda path: (path.unlink(), path.mkdir()), "không phải tệp"),
+    "changed": (lambda path: path.write_bytes(path.read_bytes()[::-1]), "SHA-256"),
     "named pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "không phải tệp"),
-    "device": (lambda path: (path.unlink(), path.symlink_to("/dev/null")), "không phải tệp"),
 }
 
 
 @pytest.mark.parametrize("how", BROKEN)
 @pytest.mark.parametrize("source", ["GANLIB_DATA", "cache"])
-def test_a_broken_file_is_named_and_nothing_taken_in_its_place(
-    data, tmp_path, mirror, monkeypatch, source, how
-):
+def test_a_broken_file_is_named_and_nothing_is_taken(data, tmp_path, mirror, monkeypatch, source, how):
     """The sample is at hand, and a mirror; neither is asked, and no file of the reader's is touched."""
     root, (spoil, says) = tmp_path / "full", BROKEN[how]
-    if source == "cache":
-        data.sources.cache_folder = lambda: root
-    else:
+    data.sources.cache_folder = lambda: root
+    if source == "GANLIB_DATA":
         monkeypatch.setenv("GANLIB_DATA", str(root))
     spoil(root / "MNIST" / "raw" / FILES[2])
     before = lying_in(root)
@@ -339,17 +336,16 @@ def test_a_broken_file_is_named_and_nothing_taken_in_its_place(
         assert data.load("mnist").source == "download"
 
 
-@pytest.mark.parametrize("layout", ["nowhere", "full/MNIST", "assets/SHA256SUMS"])
-def test_a_named_folder_without_the_layout(data, tmp_path, monkeypatch, layout):
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / layout))
-    with pytest.raises(data.DataError, match=r"phải trỏ tới thư mục chứa MNIST/raw/"):
-        data.load("mnist")
+def test_a_named_folder_without_the_layout(data, tmp_path, monkeypatch):
+    for folder in ("nowhere", "full/MNIST", "assets/SHA256SUMS"):
+        monkeypatch.setenv("GANLIB_DATA", str(tmp_path / folder))
+        with pytest.raises(data.DataError, match=r"phải trỏ tới thư mục chứa MNIST/raw/"):
+            data.load("mnist")
 
 
 @pytest.mark.parametrize(
-    "variable, root, sums",
+    ("variable", "root", "sums"),
     [("GANLIB_DATA", "full", "assets"), ("GANLIB_OFFLINE", "assets/sample", "assets/sample")],
-    ids=["full", "sample"],
 )
 def test_spoilt_files_are_refused_or_read_unharmed(data, tmp_path, monkeypatch, variable, root, sums):
     """The raw files, the packed ones of the sample, and the lists of checksums themselves."""
@@ -367,13 +363,6 @@ def test_spoilt_files_are_refused_or_read_unharmed(data, tmp_path, monkeypatch, 
                 assert torch.equal(images.pixels, true.pixels) and torch.equal(images.labels, true.labels)
         assert refusals == 20 or path.name == "SHA256SUMS" and refusals >= 5  # half is of the other set
         path.write_bytes(content)
-
-
-def test_old_processed_folder_is_not_read(data, tmp_path, monkeypatch):
-    for file in ("training.pt", "test.pt"):
-        put(tmp_path / "full", {f"MNIST/processed/{file}": b"a pickle, unchecked"})
-    monkeypatch.setenv("GANLIB_DATA", str(tmp_path / "full"))
-    assert len(data.load("mnist")) == 30
 
 
 # --- the sample that is shipped ---
@@ -414,8 +403,7 @@ def test_batches_are_bit_for_bit_those_of_the_transform_pipeline(fresh):
 def test_every_byte_maps_as_in_the_transform_and_back():
     every = torch.arange(256, dtype=torch.uint8).view(1, 16, 16)
     x = to_float(every)
-    assert torch.equal(x[0], transform(every[0].numpy())) and x.shape == (1, 1, 16, 16)
-    assert (x.min(), x.max()) == (-1, 1) and torch.equal(to_pixels(x)[:, 0], every)
+    assert torch.equal(x[0], transform(every[0].numpy())) and torch.equal(to_pixels(x)[:, 0], every)
     beyond = torch.tensor([-1.2, -1.0, 0.0, 1.0, 1.2], requires_grad=True)
     assert to_pixels(beyond).tolist() == [0, 0, 128, 255, 255]
     with pytest.raises(TypeError, match="uint8"):

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, pixels
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageSequence
@@ -26,10 +26,6 @@ RANDOM = np.random.RandomState(0)
 
 def pictures(n):
     return RANDOM.randint(0, 255, (n, 28, 28)).astype(np.uint8)
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
 def texts(figure):

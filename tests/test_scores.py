@@ -33,12 +33,10 @@ def direct(samples, test, sigma):
     return np.array(values) - samples.shape[1] * np.log(sigma * np.sqrt(2 * np.pi))
 
 
-@pytest.mark.parametrize("sigma", [0.1, 0.167, 1.0])
-def test_log_likelihood_against_float64(sigma):
-    samples, test = images(40), images(7, 1)
-    ours = scores.log_likelihood(samples, test, [sigma])
-    assert ours.dtype == torch.float64 and ours.shape == (1, 7)
-    np.testing.assert_allclose(ours[0].numpy(), direct(samples, test, sigma), rtol=0, atol=1e-3)
+def test_log_likelihood_against_float64():
+    samples, test, sigmas = images(40), images(7, 1), [0.1, 0.167, 1.0]
+    ours = scores.log_likelihood(samples, test, sigmas).numpy()
+    np.testing.assert_allclose(ours, [direct(samples, test, s) for s in sigmas], rtol=0, atol=1e-3)
 
 
 def test_distances_stay_exact_for_near_copies_far_from_zero():
@@ -84,31 +82,31 @@ def test_chunks_bound_the_memory_and_change_no_result(monkeypatch):
     assert results() == pytest.approx(whole, abs=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
+def test_what_is_no_image_in_0_to_1_is_refused():
+    for bad, message in (
         (2 * images(4) - 1, r"\[0, 1\].*đã nhận từ -1.*\(x \+ 1\) / 2"),
         (255 * images(4), "chia cho 255"),
         (torch.full((4, 784), math.nan), "từ nan"),
         (images(0), r"n ít nhất là 1; đã nhận .*\(0, 784\)"),
         (torch.rand(4, 3, 28, 28), r"đã nhận .*\(4, 3, 28, 28\)"),
-    ],
-)
-def test_what_is_no_image_in_0_to_1_is_refused(bad, message):
-    with pytest.raises(ValueError, match="samples phải.*" + message):
-        scores.unit(bad)
+    ):
+        with pytest.raises(ValueError, match="samples phải.*" + message):
+            scores.unit(bad)
 
 
 def test_every_score_refuses_the_images_of_tanh():
-    x, ok, classifier = 2 * images(4) - 1, images(3), features.Classifier()
-    calls = [(scores.parzen, ok, ok), (scores.nearest, ok)]
-    calls += [(scores.frechet, ok, classifier), (scores.neighbours, ok, classifier)]
-    calls += [(scores.class_shares, classifier), (scores.sure_share, classifier)]
-    for score, *others in calls:
-        with pytest.raises(ValueError, match=r"samples phải nằm trong \[0, 1\]"):
+    x, ok, classifier = 2 * images(4) - 1, images(3), Fixed()
+    for score, *others in (
+        (scores.parzen, ok, ok),
+        (scores.nearest, ok),
+        (scores.frechet, ok, classifier),
+        (scores.neighbours, ok, classifier),
+        (scores.class_shares, classifier),
+        (scores.sure_share, classifier),
+        (scores.against, classifier),
+    ):
+        with pytest.raises(ValueError, match=r"(samples|real) phải nằm trong \[0, 1\]"):
             score(x, *others)
-    with pytest.raises(ValueError, match=r"real phải nằm trong \[0, 1\]"):
-        scores.against(x, classifier)
 
 
 def test_every_accepted_form_is_the_same_image():
@@ -134,8 +132,7 @@ class Fixed(nn.Module):
 def test_shares_by_hand():
     x = torch.zeros(4, 784)
     x[range(4), [0, 0, 3, 9]] = torch.tensor([1, 1, 1, 0.2])  # softmax 1.000, and e⁴/(e⁴ + 9) = 0.858
-    shares = scores.class_shares(x, Fixed())
-    assert shares.dtype == torch.float64 and shares.tolist() == [0.5, 0, 0, 0.25, 0, 0, 0, 0, 0, 0.25]
+    assert scores.class_shares(x, Fixed()).tolist() == [0.5, 0, 0, 0.25, 0, 0, 0, 0, 0, 0.25]
     assert scores.sure_share(x, Fixed()) == 0.75
 
 
@@ -203,19 +200,16 @@ def test_neighbours_against_brute_force():
     """Kynkäänniemi et al. 2019 and Naeem et al. 2020, written out."""
     samples, real = images(30) ** 0.3, images(40, 1)
     a, b = (Fixed().features(x).double().numpy() for x in (samples, real))
-
-    def reach(x, k):
-        return np.array([np.sort(np.linalg.norm(x - row, axis=1))[k] for row in x])
-
+    apart = np.linalg.norm(a[:, None] - b, axis=2)  # (30, 40)
     for k in (1, 5):
-        found = scores.neighbours(samples, real, Fixed(), k)
-        r_a, r_b, apart = reach(a, k), reach(b, k), np.linalg.norm(a[:, None] - b, axis=2)
+        r_a, r_b = (np.sort(np.linalg.norm(x[:, None] - x, axis=2))[:, k] for x in (a, b))
         expected = {
-            "precision": np.mean([any(row <= r_b) for row in apart]),
-            "recall": np.mean([any(column <= r_a) for column in apart.T]),
-            "density": np.mean([sum(row <= r_b) for row in apart]) / k,
-            "coverage": np.mean([min(column) <= r for column, r in zip(apart.T, r_b, strict=True)]),
+            "precision": (apart <= r_b).any(1).mean(),
+            "recall": (apart <= r_a[:, None]).any(0).mean(),
+            "density": (apart <= r_b).sum(1).mean() / k,
+            "coverage": (apart.min(0) <= r_b).mean(),
         }
+        found = scores.neighbours(samples, real, Fixed(), k)
         assert found == pytest.approx(expected) and list(found) == list(expected)
         assert 0 < min(found.values()) < 1  # a case in which something lies outside
     for few in (real[:5], real[:1]):
@@ -225,13 +219,12 @@ def test_neighbours_against_brute_force():
 
 def test_against_is_the_single_functions():
     samples, real, classifier = images(60), images(80, 1) ** 2, features.Classifier().eval()
-    measures = scores.against(real, classifier)
     expected = {"frechet": scores.frechet(samples, real, classifier)}
     expected |= scores.neighbours(samples, real, classifier)
-    expected |= {"sure": scores.sure_share(samples, classifier)}
-    expected |= {"kl": scores.kl(*(scores.class_shares(x, classifier) for x in (samples, real)))}
-    for _ in range(2):  # the real images stay as they were
-        found = measures(samples)
+    expected["sure"] = scores.sure_share(samples, classifier)
+    expected["kl"] = scores.kl(*(scores.class_shares(x, classifier) for x in (samples, real)))
+    measures = scores.against(real, classifier)
+    for found in (measures(samples), measures(samples)):  # the real images stay as they were
         assert found == pytest.approx(expected, rel=1e-9) and list(found) == list(expected)
 
 
@@ -253,14 +246,10 @@ def test_scores_are_taken_over_draws_of_their_own_noise():
 
 def test_floor_is_of_real_training_images(sample_only):
     train, seen = data.load("mnist").pixels, []
-
-    def measures(x):
-        seen.append(x)
-        return {"n": len(x)}
-
-    assert scores.floor("mnist", measures, 2) == {"n": len(train) // 2, "n_sd": 0}
+    found = scores.floor("mnist", lambda x: seen.append(x) or {"n": len(x)}, 2)
+    assert found == {"n": len(train) // 2, "n_sd": 0} and not torch.equal(*seen)
     known = {x.numpy().tobytes() for x in train}
-    assert not torch.equal(*seen) and all(x.numpy().tobytes() in known for x in seen[0][:50])
+    assert all(x.numpy().tobytes() in known for x in seen[0][:50])
 
 
 @pytest.fixture

@@ -9,26 +9,27 @@ from ganlib.widgets import panel
 STEPS = 10  # of the strip, and of the slider from t = 0 to t = 1
 
 
-def walk(G, z, names, paths):
+def walk(G, z, names, paths, ends=(0, -1)):
     """Show the panel: which two of G(z) to walk between, along which path, and a slider for how far.
 
     z: (n, latent_dim); names: one of each. paths: name -> function (a, b, t) -> noise, of a and b
-    (1, latent_dim) and t from 0 to 1. Where no widget shows: a picture of the whole way along each path.
+    (1, latent_dim) and t from 0 to 1. ends: which two it begins with. Where no widget shows: a picture of the
+    whole way along each path.
     """
-    shown = Walk(G, z, names, paths)
-    ways = ", ".join(f"đường {name}" for name in paths)
-    alt = f"Mười một ảnh trên đường đi từ {names[0]} đến {names[-1]}; từ trên xuống: {ways}."
+    shown = Walk(G, z, names, paths, ends)
+    ways = "; từ trên xuống: " + ", ".join(f"đường {name}" for name in paths) if len(paths) > 1 else ""
+    alt = f"Mười một ảnh trên đường đi từ {names[ends[0]]} đến {names[ends[1]]}{ways}."
     panel.show(shown.widget, shown.strip(*paths), alt, 704)
 
 
 class Walk:
     """What `walk` shows: its `widget`, with the choices `start`, `end`, `path` and the slider `t`."""
 
-    def __init__(self, G, z, names, paths):
+    def __init__(self, G, z, names, paths, ends=(0, -1)):
         self.G, self.z, self.paths = G, z, paths
-        menu, ends = widgets.Dropdown, [(name, i) for i, name in enumerate(names)]
-        self.start = panel.choice(menu, "Đi từ", 170, 0, options=ends)
-        self.end = panel.choice(menu, "đến", 170, len(z) - 1, options=ends)
+        menu, named, places = widgets.Dropdown, [(name, i) for i, name in enumerate(names)], range(len(z))
+        self.start = panel.choice(menu, "Đi từ", 170, places[ends[0]], options=named)
+        self.end = panel.choice(menu, "đến", 170, places[ends[1]], options=named)
         self.path = panel.choice(menu, "theo đường", 170, next(iter(paths)), options=list(paths))
         self.t = panel.choice(widgets.FloatSlider, "t", 704, 0, max=1, step=1 / (2 * STEPS), readout=False)
         self.line, self.way = widgets.HTML(), widgets.Image(layout={"width": "704px"})
