@@ -39,7 +39,7 @@ def test_lines_and_large_letters_stand_out_and_small_letters_more():
 
 
 def test_the_numbers_of_curves_stand_in_words():
-    """At most eleven points of each, folded under the picture; levels, points and bars have no numbers there."""
+    """At most eleven points of each, folded under the picture; levels, points and bars have none there."""
     figure = figures.loss_curves([float(i) for i in range(1, 101)], [0.5] * 100)
     words = figures.numbers(figure)
     assert "loss_D: (1; 1), (11; 11), " in words and words.count(";") == 2 * figures.POINTS
