@@ -35,8 +35,6 @@ def test_losses_are_the_paper_s_formulas():
     assert algorithm.loss_G(-far).item() == algorithm.loss_D(-far, -far).item() == pytest.approx(200)
 
 
-# ----------------------------------------------------------------------------------- updates against numpy
-
 LEFT = 1e6  # the gradients that lie there already: of the other's update, or of one that was cut short
 
 
@@ -79,9 +77,6 @@ def test_update_G_is_a_step_of_theta_g_down_its_loss_through_both_networks(name)
     np.testing.assert_allclose(G.weight.detach().numpy().T, A - 0.1 * down, atol=1e-12)
     assert loss.item() == pytest.approx(value, abs=1e-12) and not loss.requires_grad
     assert (D.weight.detach().numpy()[0] == w).all()
-
-
-# --------------------------------------------------------------------------------------------- iterations
 
 
 class Told:

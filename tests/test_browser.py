@@ -114,9 +114,6 @@ def check_saved(lab, alts, height):
     expect(lab.page.locator(".jupyter-widgets")).to_have_count(0)
 
 
-# --- replay ---
-
-
 def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
     replay.expect("Epoch 1/100")
     for _ in "with the file browser", "without":
@@ -168,9 +165,6 @@ def test_the_film_after_a_restart_and_saved(replay):
     check_saved(replay.lab, ["Sau epoch 100: 36 ảnh", "Sau epoch 1: 36 ảnh"], 250)
 
 
-# --- playground ---
-
-
 def test_the_playground_steps_runs_and_stops(playground):
     playground.expect(r"Vòng lặp 0\.")
     playground.check_looks(1100, 590)
@@ -211,9 +205,6 @@ def test_the_playground_after_a_restart_and_saved(playground):
     check_saved(playground.lab, ["Sân chơi sau 300 vòng lặp"], 250)
 
 
-# --- the smallest GAN ---
-
-
 @only_lab
 def test_the_smallest_gan_steps_runs_and_begins_anew(lab):
     smallest = open_panel(lab, "dirac", DIRAC)
@@ -235,8 +226,6 @@ def test_the_smallest_gan_steps_runs_and_begins_anew(lab):
     assert lab.errors() == []
     check_saved(lab, ["Luật “lần lượt”. Bước 150."], 250)
 
-
-# --- all of them ---
 
 CONTROLS = "button, select, input, .noUi-handle, [contenteditable=true]"
 PANELS = """
@@ -270,9 +259,6 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(lab, make_reco
             lab.page.keyboard.press("Tab")
         assert len(reached) == every > 1 and "HIDDEN" not in reached, reached
     assert lab.errors() == []
-
-
-# --- walk ---
 
 
 def test_walk(lab):

@@ -151,9 +151,6 @@ def within(work):
     return future.result(HANGS)
 
 
-# --- the order of sources, and names ---
-
-
 def test_named_folder_then_cache_then_download_then_sample(data, tmp_path, mirror, monkeypatch):
     old = {f"MNIST/processed/{half}.pt": b"an unchecked pickle, never read" for half in ("training", "test")}
     put(tmp_path / "full", old)
@@ -185,8 +182,6 @@ def test_usual_names(data, tmp_path, monkeypatch):
     with pytest.raises(data.DataError, match="'mnist' hoặc 'fashion'"):
         data.load("cifar10")
 
-
-# --- mirrors that do not answer, and mirrors that lie ---
 
 LIES = {  # status (none: not a word), headers, what is said again and again with pauses, how often
     "web page": (200, {"Content-Type": "text/html"}, b"<html>Please log in to the Wi-Fi</html>", 1),
@@ -305,8 +300,6 @@ def test_a_cache_that_cannot_be_written(data, tmp_path):
         data.load("mnist")
 
 
-# --- files that are not what they should be ---
-
 BROKEN = {
     "missing": (Path.unlink, "thiếu tệp"),
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "đúng ra phải dài"),
@@ -365,9 +358,6 @@ def test_spoilt_files_are_refused_or_read_unharmed(data, tmp_path, monkeypatch, 
         path.write_bytes(content)
 
 
-# --- the sample that is shipped ---
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sample_is_a_balanced_part_of_the_full_set(fresh, monkeypatch, name):
     train, test = fresh.load(name), fresh.load(name, train=False)
@@ -381,9 +371,6 @@ def test_the_sample_is_a_balanced_part_of_the_full_set(fresh, monkeypatch, name)
     full = fresh.load(name, train=False)
     chosen = runpy.run_path(str(ROOT / "tests" / "tools" / "make_sample.py"))["balanced"](full.labels, 100)
     assert torch.equal(full.pixels[chosen], test.pixels) and torch.equal(full.labels[chosen], test.labels)
-
-
-# --- pixels and batches ---
 
 
 def test_batches_are_bit_for_bit_those_of_the_transform_pipeline(fresh):

@@ -29,9 +29,6 @@ IMAGES = random_images(120)
 CORE = {module.__file__ for module in (algorithm, fast, state, training, autocast_mode)}
 
 
-# ------------------------------------------------------------------------------------------- each trick
-
-
 @pytest.mark.parametrize("trick", ["fused", "frozen"])
 def test_a_trick_changes_nothing_but_rounding(trick):
     """Dropout included: its masks are the same."""
@@ -58,7 +55,7 @@ def test_all_are_on_by_default_and_all_off_on_the_plain_path(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("p", [0.0, 0.0015, 0.3, 0.5, 0.998, 1.0])
+@pytest.mark.parametrize("p", [0.0, 0.0015, 0.3, 0.998, 1.0])
 def test_masks_drop_a_share_p_and_keep_the_mean(p, dtype):
     """At the ends too, where p rounds to 0/256 or 256/256; each byte of a random word as the others."""
     torch.manual_seed(0)
@@ -78,8 +75,7 @@ def test_masks_are_fresh_and_drawn_in_training_only():
     x, layer = torch.randn(13, 7, requires_grad=True), fast.Dropout(0.5)  # no multiple of eight
     y = layer(x)
     y.sum().backward()
-    assert torch.equal(x.grad, 2.0 * (y != 0)) and 0 < (y == 0).sum() < y.numel()
-    assert not torch.equal(layer(x), y) and layer.eval()(x) is x
+    assert torch.equal(x.grad, 2.0 * (y != 0)) and not torch.equal(layer(x), y) and layer.eval()(x) is x
 
 
 def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32():
@@ -105,9 +101,6 @@ def test_an_optimizer_that_the_reader_puts_there_is_what_trains(precision):
     for start_at, moved, expected in zip(before, state.D.parameters(), plain.D.parameters(), strict=True):
         step = (expected - start_at).norm()
         assert step > 0 and (moved - expected).norm() < (0.05 if precision == "bf16" else 1e-5) * step
-
-
-# ------------------------------------------------------------------------------------ stopped at any line
 
 
 def stop_before_line(number, work):
@@ -151,9 +144,6 @@ def test_stopped_at_any_line_a_run_goes_on_as_if_it_had_not_been(precision):
     assert number > 100
 
 
-# --------------------------------------------------------------------------------------------- torchrun
-
-
 def torchrun(*arguments):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "env": ALONE}
@@ -174,11 +164,9 @@ def one_of_two(folder):
     torch.manual_seed(0)
     D.layers[3].register_forward_hook(lambda _, given, out: masks.append(out != 0))
     D(torch.zeros(10, 1, 28, 28))
-    kept |= {"mask": masks[0], "after": torch.rand(3), "said": ""}
-    try:
+    kept |= {"mask": masks[0], "after": torch.rand(3)}
+    with pytest.raises(ValueError, match=r"m phải chia hết cho số tiến trình \(2\)"):
         run_tiny(folder, "odd", m=15)
-    except ValueError as error:
-        kept["said"] = str(error)
     torch.save(kept, folder / f"rank{fast.rank()}")
     fast.end()
 
@@ -192,7 +180,7 @@ def test_two_processes_train_the_run_of_one(tmp_path):
     assert same(first["plain"], second["plain"]) and same(first["dropout"], second["dropout"])
     assert not torch.equal(first["mask"], second["mask"])
     assert torch.equal(first["after"], second["after"])  # what is drawn besides is the same
-    assert "m phải chia hết cho số tiến trình (2)" in first["said"] and not (tmp_path / "odd").exists()
+    assert not (tmp_path / "odd").exists()
     alone = weights(run_tiny(tmp_path, "one", dropout=0.0))
     one, both = record.load(tmp_path / "one"), record.load(tmp_path / "plain")
     for name in ("loss_D", "loss_G", "D_x", "D_Gz"):

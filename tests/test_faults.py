@@ -64,9 +64,6 @@ def reached(out):
     return saved["state"]["epoch"]
 
 
-# -------------------------------------------------------------------------------------- interrupted runs
-
-
 @pytest.mark.parametrize(
     ("kills", "epochs"), [(2, 12), pytest.param(10, 40, marks=pytest.mark.slow)], ids=["2 kills", "10 kills"]
 )
@@ -152,9 +149,6 @@ def test_two_processes_that_write_one_file_leave_one_whole_file(tmp_path):
     assert [writer.wait() for writer in writers] == [0, 0]
     seen.add(path.read_bytes())
     assert seen <= whole and os.listdir(tmp_path) == ["a"]
-
-
-# ------------------------------------------------------------------------------- flipped and cut-off files
 
 
 def test_any_byte_changed_or_cut_off_is_refused_with_a_sentence(tmp_path):

@@ -48,9 +48,6 @@ def assert_white_edge(png):
         assert (edge == 255).all()
 
 
-# --- the write-up's pictures ---
-
-
 def frames(film):
     """Of an animated picture, path or file: its frames in grey, floats (height, width)."""
     return [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(Image.open(film))]
@@ -109,9 +106,6 @@ def test_the_film_shows_the_images_of_each_epoch(make_record):
     assert all(frame[:40].min() < 120 for frame in shown)  # the words
 
 
-# --- grids ---
-
-
 @pytest.mark.parametrize("n, columns, shown", [(1, None, 1), (7, 3, 3), (36, None, 6), (5, 9, 5)])
 def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown):
     images, expected = pictures(n), np.full((math.ceil(n / shown) * 30 + 2, shown * 30 + 2), 255, np.uint8)
@@ -136,9 +130,6 @@ def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown):
 def test_wrong_images(images, options, message):
     with pytest.raises(ValueError, match=message):
         figures.image_grid(images, **options)
-
-
-# --- words and curves ---
 
 
 def bars():
@@ -210,9 +201,6 @@ def test_several_runs_are_their_mean_in_a_band():
     assert list(ax.lines[0].get_ydata()) == [2, 3, 6]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (1, 8)
-
-
-# --- to the screen ---
 
 
 def test_a_live_picture_and_its_line_stand_there_once_with_alt_text(monkeypatch):

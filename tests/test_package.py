@@ -52,9 +52,6 @@ def test_import_is_light_and_sets_how_threads_wait_where_nothing_is_set():
         assert said.strip() == f"{count} set()"
 
 
-# -------------------------------------------------------------------------- epochs, count, expect, report
-
-
 def test_counts_full_and_reduced(monkeypatch):
     monkeypatch.delenv("GANLIB_EPOCHS", raising=False)
     assert (ganlib.reduced(), ganlib.epochs(50), ganlib.count(1000, 10)) == (None, 50, 1000)

@@ -38,9 +38,6 @@ def finished(request, tmp_path_factory):
     return path, list(run(path, precision=request.param)), request.param
 
 
-# ------------------------------------------------------------------------------------------ what it keeps
-
-
 def test_keeps_what_train_yielded(finished, tmp_path):
     path, epochs, precision = finished
     kept = record.load(path)
@@ -86,9 +83,6 @@ def test_shipped_record(name, tmp_path):
     for values in (kept.loss_D, kept.loss_G, kept.D_x, kept.D_Gz, kept.scores["parzen"][9::10]):
         assert values.isfinite().all()
     assert kept.generator()(torch.zeros(2, kept.settings["latent_dim"])).shape == (2, 1, 28, 28)
-
-
-# --------------------------------------------------------------------------------------------- going on
 
 
 def test_a_resumed_run_is_the_same_bit_for_bit(finished, tmp_path):
@@ -160,9 +154,6 @@ def test_nothing_is_overwritten(finished, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordError, match="Không ghi được"):
         run(tmp_path / "file" / "a")
-
-
-# --------------------------------------------------------------------------------------- what is refused
 
 
 def about(path, **change):

@@ -89,9 +89,6 @@ def words(sheet):
     return html.unescape(re.sub(r"\s+", " ", text))
 
 
-# ------------------------------------------------------------------------------------------- the same bits
-
-
 OTHERS = {"k": 2, "loss": "minimax", "average": 0.0, "seed": 4}
 
 
@@ -187,9 +184,6 @@ def test_a_hundred_iterations_can_be_gone_back_over():
     assert m.stop.iteration == 21 and m.back() == NOT_KEPT
     m.finish_iteration()
     assert len(m.history) == KEPT + 20  # nothing ran again
-
-
-# ------------------------------------------------------------------------------------------ what is told
 
 
 def test_what_every_line_of_algorithm_1_did():
@@ -295,9 +289,6 @@ def test_numbers_that_are_none():
     assert not all(map(math.isfinite, m.history[-1])) and m.back() == ""
 
 
-# --------------------------------------------------------------------- functions that fail, or don't fit
-
-
 @pytest.mark.parametrize(
     ("line", "error", "hint"),
     [
@@ -354,9 +345,6 @@ def test_what_does_not_fit_is_refused(given, error, expected):
         stepper(**SMALL | given)
 
 
-# ----------------------------------------------------------------------------------------------- watching
-
-
 def winding(n):
     """A function with everything in it."""
     total = sum(i * i
@@ -388,9 +376,6 @@ def test_watch_sees_each_statement_once_and_generators_go_on():
         watch(lambda: next(generator), {"w": source}, look)
     assert place(caught.value, {"w": source})[:2] == ("w", len(source.lines))
     assert place(ValueError(), {"w": source}) is None
-
-
-# ------------------------------------------------------------------------------------------------ the page
 
 
 def test_every_stop_lights_its_lines_and_names_its_step():
@@ -442,9 +427,6 @@ def test_the_recorded_page_carries_every_stop_and_every_picture_once():
     used = {int(n) for one in stops for n in re.findall(r"@(\d+)@", one)}
     assert used == set(range(len(pictures)))
     assert [*map(words, stops)] == [words(stepper_page.sheet(m, WHAT_IFS[0], stop=one)) for one in m.lines]
-
-
-# ----------------------------------------------------------------------------------------------- the panel
 
 
 def click(shown, *names):
