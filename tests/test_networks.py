@@ -28,7 +28,7 @@ def test_both_are_what_the_formulas_say(x, hidden):
     assert torch.allclose(G(z), by_hand(G, z).tanh().view(5, 1, 28, 28), atol=1e-6)
     assert torch.allclose(D(x), by_hand(D, x.flatten(1)).squeeze(1), atol=1e-6)
     assert [layer.out_features for layer in D.layers if isinstance(layer, nn.Linear)] == [*hidden, 1]
-    assert D(x).shape == (5,) and D(x[:0]).shape == (0,)
+    assert D(x[:0]).shape == (0,)
 
 
 def test_sizes_of_the_series():
@@ -44,19 +44,19 @@ def test_dropout_behind_each_hidden_layer_of_D_works_in_train_mode_only(x):
     assert not torch.equal(D.train()(x), D(x)) and torch.equal(D.eval()(x), D(x))
 
 
-@pytest.mark.parametrize("shape", [(4, 64), (100,), (4, 100, 1)])
-def test_G_refuses_another_z(shape):
-    with pytest.raises(ValueError, match=r"\(m, 100\).*torch.randn\(m, 100\)") as error:
-        Generator()(torch.randn(shape))
-    assert str(shape) in str(error.value)
-
-
-@pytest.mark.parametrize("shape", [(4, 3, 28, 28), (4, 28, 28), (4, 784)])
-def test_D_refuses_another_shape(shape):
-    with pytest.raises(ValueError, match=r"\(m, 1, 28, 28\)") as error:
-        Discriminator()(torch.zeros(shape))
-    assert str(shape) in str(error.value)
-    assert ("một kênh" in str(error.value)) == (shape[1] == 3)
+@pytest.mark.parametrize(
+    ("network", "shapes", "words"),
+    [
+        (Generator, [(4, 64), (100,), (4, 100, 1)], r"\(m, 100\).*torch.randn\(m, 100\)"),
+        (Discriminator, [(4, 28, 28), (4, 784)], r"\(m, 1, 28, 28\)"),
+        (Discriminator, [(4, 3, 28, 28)], r"\(m, 1, 28, 28\).*một kênh"),
+    ],
+)
+def test_another_shape_is_refused(network, shapes, words):
+    for shape in shapes:
+        with pytest.raises(ValueError, match=words) as error:
+            network()(torch.zeros(shape))
+        assert str(shape) in str(error.value)
 
 
 def test_D_takes_the_whole_range_and_no_other_and_hands_NaN_on_for_train_to_explain(x):

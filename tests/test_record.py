@@ -5,7 +5,6 @@ import json
 import math
 import os
 import re
-import shutil
 from itertools import islice
 
 import pytest
@@ -70,15 +69,12 @@ def test_generators_draw_what_the_run_draws(finished):
 def test_a_run_without_average_and_scores(tmp_path):
     list(run(tmp_path / "a", average=0.0, score=None, epochs=1))
     kept = record.load(tmp_path / "a")
-    assert kept.scores == {} and not [name for name in kept.weights if name.startswith("G_avg")]
-    assert same(*(kept.generator(averaged=a).parameters() for a in (True, False)))
+    assert kept.scores == {} and same(*(kept.generator(averaged=a).parameters() for a in (True, False)))
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion"])
-def test_shipped_record(name, tmp_path):
-    path = shutil.copy(ASSETS / f"{name}.safetensors", tmp_path)
-    os.chmod(path, 0o444)
-    kept = record.load(path)
+def test_shipped_record(name):
+    kept = record.load(ASSETS / f"{name}.safetensors")
     assert (kept.data, kept.epochs, kept.count, kept.source != "sample") == (name, 100, 60_000, True)
     for values in (kept.loss_D, kept.loss_G, kept.D_x, kept.D_Gz, kept.scores["parzen"][9::10]):
         assert values.isfinite().all()
