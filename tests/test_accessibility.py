@@ -1,7 +1,4 @@
-"""For readers who see little, no colours, or nothing: the contrast of the palette, the names of all controls.
-
-Headings, alt texts, link texts of the notebooks: tools/notebook_checks.py. Focus and keys: test_browser.py.
-"""
+"""For readers who see little, no colours, or nothing: the palette's contrast, the names of all controls."""
 
 import ipywidgets as widgets
 import pytest
@@ -9,6 +6,7 @@ import torch
 
 from ganlib import figures
 from ganlib.networks import Generator
+from ganlib.widgets.dirac import Panel as Smallest
 from ganlib.widgets.playground import Panel as Playground
 from ganlib.widgets.replay import Replay
 from ganlib.widgets.stepper import Panel as Stepper
@@ -58,21 +56,12 @@ def controls(widget):
     return [] if isinstance(widget, widgets.HTML | widgets.Image) else [widget]
 
 
-@pytest.fixture(params=["replay", "playground", "walk", "stepper"])
-def panel(request, make_record):
-    images = Generator(hidden=(8,)).eval(), torch.randn(2, 100), list("ab")
-    made = {
-        "replay": lambda: Replay(make_record(3)),
-        "playground": Playground,
-        "walk": lambda: Walk(*images, {"thẳng": lambda a, b, t: a}),
-        "stepper": lambda: Stepper(m=10),
-    }
-    return made[request.param]().widget
-
-
-def test_every_control_says_what_it_is(panel):
+def test_every_control_says_what_it_is(make_record):
     """Words on it or beside it, each once in the panel; a button also tells what it does."""
-    found = controls(panel)
-    names = [one.description for one in found]
-    assert all(names) and len(set(names)) == len(names) > 1
-    assert all(one.tooltip for one in found if isinstance(one, widgets.Button))
+    walk = Walk(Generator(hidden=(8,)).eval(), torch.randn(2, 100), list("ab"), {"thẳng": lambda a, b, t: a})
+    smallest = Smallest({"đứng yên": lambda theta, psi, eta: (theta, psi)})
+    for panel in (Replay(make_record(3)), Playground(), smallest, walk, Stepper(m=10)):
+        found = controls(panel.widget)
+        names = [one.description for one in found]
+        assert all(names) and len(set(names)) == len(names) > 1
+        assert all(one.tooltip for one in found if isinstance(one, widgets.Button))

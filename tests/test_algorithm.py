@@ -1,8 +1,7 @@
-"""Algorithm 1 against independent oracles: numpy for losses and updates, a log of calls for iterations."""
+"""Algorithm 1's losses and updates against numpy; its iterations: test_training.py."""
 
 import ast
 import inspect
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -77,47 +76,3 @@ def test_update_G_is_a_step_of_theta_g_down_its_loss_through_both_networks(name)
     np.testing.assert_allclose(G.weight.detach().numpy().T, A - 0.1 * down, atol=1e-12)
     assert loss.item() == pytest.approx(value, abs=1e-12) and not loss.requires_grad
     assert (D.weight.detach().numpy()[0] == w).all()
-
-
-class Told:
-    """Images, noise and updates that only write down how `iterations` calls them."""
-
-    def __init__(self, k):
-        self.calls, self.drawn, given = [], 0, ("D", "G", "optimizer_D", "optimizer_G")
-        self.run = algorithm.iterations(*given, self, self.noise, k, 4, self.update_D, self.update_G)
-
-    def __len__(self):
-        return 25
-
-    def batch(self, indices):
-        return indices.tolist()
-
-    def noise(self, m):
-        self.drawn += 1
-        return f"{m} z, lần {self.drawn}"
-
-    def update_D(self, *given):
-        self.calls.append(given)
-        return f"loss_D {len(self.calls)}"
-
-    def update_G(self, *given):
-        self.calls.append(given)
-        return f"loss_G {len(self.calls)}"
-
-
-@pytest.mark.parametrize("k", [1, 3])
-def test_k_steps_of_D_on_fresh_batches_then_one_of_G(k):
-    """No image comes twice in an epoch; the next has another order; each update draws noise of its own."""
-    told, per_epoch = Told(k), 25 // (4 * k)
-    yielded = list(islice(told.run, 2 * per_epoch))
-    ends = range(k, len(told.calls), k + 1)
-    assert yielded == [(f"loss_D {i}", f"loss_G {i + 1}") for i in ends]  # the last of the k, and G's
-    batches = []
-    for i, (D, G, *rest) in enumerate(told.calls):
-        x, optimizer = ([], "optimizer_G") if i in ends else ([rest.pop(0)], "optimizer_D")
-        assert (D, G, *rest) == ("D", "G", f"4 z, lần {i + 1}", optimizer)
-        batches += x
-    assert {len(batch) for batch in batches} == {4} and len(batches) == 2 * k * per_epoch
-    one, two = (sum(part, []) for part in (batches[: k * per_epoch], batches[k * per_epoch :]))
-    assert all(len(set(seen)) == len(seen) and set(seen) <= set(range(25)) for seen in (one, two))
-    assert one != two

@@ -1,7 +1,4 @@
-"""Each trick of ganlib.fast against the plain form; a run stopped at any line; torchrun with two processes.
-
-Started by torchrun, this file is what each process does (`one_of_two`): it leaves what it reached in a file.
-"""
+"""Each trick of ganlib.fast against the plain form; a run stopped at any line; two processes by torchrun."""
 
 import copy
 import itertools
@@ -157,6 +154,7 @@ def run_tiny(folder, name, **options):
 
 
 def one_of_two(folder):
+    """What each process does that torchrun starts from this file: it leaves what it reached in a file."""
     fast.begin()
     ended = {name: run_tiny(folder, name, dropout=p) for name, p in (("plain", 0.0), ("dropout", 0.5))}
     kept = {name: weights(state) for name, state in ended.items()}

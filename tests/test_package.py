@@ -20,14 +20,10 @@ ORDER = """
 def imports(source):
     """The modules of ganlib that the source imports, wherever it does."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are written out in full"
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for name in names:
-            if name.split(".")[0] == "ganlib":
-                yield name.split(".")[1] if "." in name else "__init__"
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            start = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""  # "None." of a relative one
+            paths = [f"{start}{alias.name}.__init__".split(".") for alias in node.names]
+            yield from (path[1] for path in paths if path[0] in ("ganlib", "None"))
 
 
 def test_imports_run_downwards_only():

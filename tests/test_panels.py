@@ -17,10 +17,9 @@ from ganlib import figures
 from ganlib.algorithm import update_D, update_G
 from ganlib.networks import Generator
 from ganlib.toy import SHAPES
-from ganlib.toy_figures import DiracScene, orbits
+from ganlib.toy_figures import DiracScene
 from ganlib.training import LOSSES_G
 from ganlib.widgets import dirac, panel, playground, replay, walk
-from ganlib.widgets.dirac import LONGEST
 from ganlib.widgets.dirac import Panel as Smallest
 from ganlib.widgets.playground import LOSSES, NAMES, Panel, Playground
 from ganlib.widgets.replay import Replay
@@ -82,40 +81,6 @@ def once(shown, told, action):
     shown.line.observe(lambda change: action() if told in change.new else None, "value")
 
 
-class Counting(panel.Running):
-    """Runs to `end`; at 2 it does what `then` does; it fails at `fails`."""
-
-    def __init__(self, then=lambda shown: None, end=6, fails=None):
-        super().__init__(("run", "", "", self.begin))
-        self.tasks, self.then, self.end, self.fails = [], then, end, fails
-
-    def step(self):
-        self.tasks.append(asyncio.current_task())
-        assert len(self.tasks) != self.fails
-        if len(self.tasks) == 2:
-            self.then(self)
-        return len(self.tasks) < self.end
-
-    def draw(self):
-        pass
-
-
-def stop_and_start(shown):
-    shown.stop()
-    shown.begin()
-
-
-@pytest.mark.parametrize(
-    ("options", "steps", "tasks"),
-    [({"then": stop_and_start}, 6, 2), ({"then": Counting.stop}, 2, 1), ({"fails": 3}, 3, 1)],
-)
-def test_a_panel_runs_once_and_to_its_end_or_until_it_is_stopped_or_fails(options, steps, tasks):
-    shown = Counting(**options)
-    run(shown.begin)
-    assert (len(shown.tasks), len(set(shown.tasks))) == (steps, tasks)
-    assert shown.task is None and shown.buttons["run"].description == "Chạy"
-
-
 def test_the_output_is_a_widget_and_where_none_shows_a_picture_and_a_line(shown):
     widget = widgets.HTML()
     panel.show(widget, b"PNG", "loss_D *rất* nhỏ.", 300)
@@ -152,6 +117,11 @@ def play(film):
 def test_playing_shows_every_epoch_from_where_it_stands(film, start, epochs):
     film.slider.value = start
     assert play(film) == epochs
+
+
+def test_a_step_that_fails_is_the_last_one(film, monkeypatch):
+    monkeypatch.setattr(film, "step", lambda: 1 / 0)
+    assert play(film) == [] and film.task is None
 
 
 def test_pause_and_a_hand_on_the_slider_stop_the_film(film):
@@ -278,16 +248,6 @@ def test_a_step_of_the_smallest_gan_is_that_of_the_rule_and_another_rule_or_eta_
         assert smallest.path[-1] == pytest.approx((1, psi))
 
 
-def test_the_smallest_gan_runs_until_a_click_or_to_its_end(smallest):
-    smallest.speed.value = 25
-    once(smallest, "Bước 75.", smallest.buttons["run"].click)
-    run(smallest.buttons["run"].click)
-    assert len(smallest.path) == 76 and smallest.buttons["run"].description == "Chạy"
-    smallest.go(LONGEST - 100)
-    run(smallest.buttons["run"].click)
-    assert LONGEST < len(smallest.path) <= LONGEST + 25
-
-
 def test_the_scene_shows_the_path_its_mean_and_the_answers_of_D():
     scene = DiracScene()
     scene.field(TURN["quay"], 0.1)
@@ -297,11 +257,6 @@ def test_the_scene_shows_the_path_its_mean_and_the_answers_of_D():
     assert [one[0] for one in scene.orbit.mean.get_data()] == [0.5, 1]
     x, y = scene.D.get_data()
     assert y[x.searchsorted(1.0)] == pytest.approx(1 / (1 + math.exp(-2)))
-
-
-def test_orbits_have_their_titles():
-    figure = orbits({"a": [(1, 0), (0, 1)], "b": [(0, 0)]})
-    assert [ax.get_title() for ax in figure.axes] == ["a", "b"] and figures.png(figure)
 
 
 def test_every_choice_of_a_walk_is_drawn(images):

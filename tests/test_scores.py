@@ -8,10 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, code_cells
 from torch import nn
-from torch.nn.utils import parameters_to_vector
-from train_classifier import fit
 
 from ganlib import data, features, scores
 from ganlib.networks import Discriminator, Generator
@@ -61,12 +58,9 @@ def test_parzen_follows_the_protocol(monkeypatch):
     expected = direct(samples, test, result.sigma)
     assert result.mean == pytest.approx(expected.mean(), abs=1e-3)
     assert result.standard_error == pytest.approx(expected.std(ddof=1) / math.sqrt(30), rel=1e-4)
-
-
-def test_sigma_at_the_edge_warns():
     for grid, edge in ([0.5, 0.7, 1.0], 0.5), ([0.01, 0.02, 0.03], 0.03):
         with pytest.warns(UserWarning, match="mép của lưới"):
-            assert scores.parzen(images(30), images(20, 1), images(10, 2), grid).sigma == edge
+            assert scores.parzen(samples, test, validation, grid).sigma == edge
 
 
 def test_chunks_bound_the_memory_and_change_no_result(monkeypatch):
@@ -181,19 +175,6 @@ def test_shipped_classifiers(sample_only, tmp_path):
         assert scores.sure_share(images(100), classifier) < 0.6  # noise is no class
     with pytest.raises(data.DataError, match="tệp missing. Hãy lấy lại"):
         scores.load_classifier("mnist", tmp_path / "missing")
-
-
-def test_the_script_trains_with_the_notebook_s_fit(sample_only):
-    (cell,) = (cell for cell in code_cells(ROOT / "notebooks" / "08_thuoc_do.ipynb") if "def fit(" in cell)
-    taught = {"torch": torch, "math": math}
-    exec(cell, taught)
-    train, weights = data.load("mnist"), []
-    for how in (fit, taught["fit"]):
-        torch.manual_seed(0)
-        network = features.Classifier()
-        how(network, scores.unit(train)[:512], train.labels[:512], epochs=2)
-        weights.append(parameters_to_vector(network.parameters()))
-    assert torch.equal(*weights)
 
 
 def test_neighbours_against_brute_force():

@@ -1,7 +1,4 @@
-"""Notebooks as readers run them: out of order, twice, two at once, in odd folders; and JupyterLab itself.
-
-Reduced runs in kernels of their own; but for one all are slow.
-"""
+"""Notebooks as readers run them: out of order, twice, two at once, in odd folders; and JupyterLab itself."""
 
 import random
 import re
@@ -36,10 +33,7 @@ def test_out_of_order_then_run_all(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["05_ket_qua", "10_phu_luc_toc_do"])
 def test_two_at_once_in_a_folder_with_spaces_and_marks(name, tmp_path):
-    """A copy of the project there; two kernels run one notebook side by side: those that write files.
-
-    What two could take from each other besides is ganlib's: a download (test_data), a file (test_faults).
-    """
+    """A copy of the project there; two kernels run one notebook side by side: those that write files."""
     project = tmp_path / "Bài tập về GAN, lần 2"
     shutil.copytree(ROOT / "ganlib", project / "ganlib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", project)

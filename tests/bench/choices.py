@@ -35,10 +35,6 @@ ROWS = {
     "thêm một lớp ẩn cho D": ("mnist", DEEP),
     "D học nhanh gấp đôi": ("mnist", FASTER),
     "Dropout 0.2: bản ghi MNIST": ("mnist", RESULTS["mnist"]),
-    "thử thêm: hàng 6 với lớp ẩn rộng 608": (
-        "mnist",
-        DEEP | {"hidden_G": (608,) * 3, "hidden_D": (608,) * 3},
-    ),
     "FashionMNIST, như hàng 6": ("fashion", DEEP),
     "FashionMNIST, D học nhanh gấp đôi": ("fashion", FASTER),
     "FashionMNIST, D học nhanh gấp bốn": ("fashion", DEEP | {"lr_D": 4e-4}),

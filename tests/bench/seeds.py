@@ -1,10 +1,10 @@
-"""The scores of those 100-epoch runs that are too large to ship: ganlib/assets/seeds.json (notebooks 07, 08).
+"""Scores of the 100-epoch runs that are too large to ship: ganlib/assets/seeds.json (notebooks 05, 07, 08).
 
     python -m ganlib train mnist --results --seed 1 --out mnist1.safetensors
     python tests/bench/seeds.py mnist1.safetensors mnist2.safetensors plain.safetensors
 
 A record goes to the row whose settings it has; the other rows stay. What is kept is what `python -m ganlib
-score` computes, unrounded.
+score` computes, unrounded; of the runs without Dropout also how each tenth epoch did.
 """
 
 import sys
@@ -25,6 +25,8 @@ ROWS = {  # the row's name: the data, and what was trained, on 60,000 images for
 ROWS["lr_D 0.0001, Dropout 0.3, seed 0"] = "mnist", RESULTS["mnist"] | {"lr_D": 1e-4, "dropout": 0.3}
 ROWS["cấu hình thường thấy, seed 0"] = "mnist", PLAIN
 ROWS["lr_D 0.0002, Dropout 0.3, seed 0"] = "fashion", RESULTS["fashion"] | {"lr_D": 2e-4, "dropout": 0.3}
+for name in data.NAMES:
+    ROWS[f"{data.TITLES[name]}, không Dropout"] = name, RESULTS[name] | {"dropout": 0.0}
 
 
 def row_of(run):
@@ -41,5 +43,7 @@ if __name__ == "__main__":
         run = record.load(path)
         name = row_of(run)
         row = {"data": run.data} | score_all(run.generator(), run.data)
+        if not run.settings["dropout"]:
+            row["tenth"] = {key: run.scores[key][9::10].tolist() for key in ("frechet", "D_train", "D_test")}
         keep(FILE, ROWS, name, row)
         print(f"{name}: Parzen {row['parzen']:.1f}, Fréchet {row['frechet']:.2f}", flush=True)
