@@ -47,16 +47,6 @@ KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kern
 ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
 
 
-# Together they take as long as all else, even reduced: slow, but where the command line names what to run.
-LONG = {"04_huan_luyen", "05_ket_qua", "10_phu_luc_toc_do"}
-
-
-def pytest_collection_modifyitems(config, items):
-    for item in items if config.args_source == config.ArgsSource.TESTPATHS else []:
-        if item.path.suffix == ".ipynb" and item.path.stem in LONG:
-            item.add_marker(pytest.mark.slow)
-
-
 def code_cells(path):
     """The sources of the code cells of a notebook."""
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]

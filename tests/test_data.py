@@ -181,6 +181,7 @@ def test_usual_names(data, tmp_path, monkeypatch):
 
 LIES = {  # status (none: not a word), headers, what is said again and again with pauses, how often
     "web page": (200, {"Content-Type": "text/html"}, b"<html>Please log in to the Wi-Fi</html>", 1),
+    "empty": (200, {"Content-Length": "0"}, b"", 1),
     "half": (200, {"Content-Length": "1000"}, b"half of it", 1),
     "redirect": (302, {"Location": "/login"}, b"", 1),  # to itself, for ever
     "gone": (404, {}, b"<html>404</html>", 1),
@@ -298,8 +299,9 @@ def test_a_cache_that_cannot_be_written(data, tmp_path):
 BROKEN = {
     "missing": (Path.unlink, "thiếu tệp"),
     "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "đúng ra phải dài"),
-    "changed": (lambda path: path.write_bytes(path.read_bytes()[::-1]), "SHA-256"),
+    "one bit": (lambda p: p.write_bytes(p.read_bytes()[:-1] + bytes([p.read_bytes()[-1] ^ 1])), "SHA-256"),
     "named pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "không phải tệp"),
+    "device": (lambda path: (path.unlink(), path.symlink_to("/dev/null")), "không phải tệp"),
 }
 
 
