@@ -4,7 +4,8 @@
     python tests/bench/seeds.py mnist1.safetensors mnist2.safetensors plain.safetensors
 
 A record goes to the row whose settings it has; the other rows stay. What is kept is what `python -m ganlib
-score` computes, unrounded; of the runs without Dropout also how each tenth epoch did.
+score` computes, unrounded; of the runs without Dropout also how each tenth epoch did, and
+the shares of the ten classes.
 """
 
 import sys
@@ -13,7 +14,7 @@ from dataclasses import asdict
 from choices import keep
 
 from ganlib import data, record
-from ganlib.scores import score_all
+from ganlib.scores import class_shares, draw, load_classifier, score_all
 from ganlib.training import PLAIN, RESULTS, Settings
 
 FILE = data.ASSETS / "seeds.json"
@@ -44,6 +45,8 @@ if __name__ == "__main__":
         name = row_of(run)
         row = {"data": run.data} | score_all(run.generator(), run.data)
         if not run.settings["dropout"]:
-            row["tenth"] = {key: run.scores[key][9::10].tolist() for key in ("frechet", "D_train", "D_test")}
+            kept = ("frechet", "kl", "D_train", "D_test")
+            row["tenth"] = {key: run.scores[key][9::10].tolist() for key in kept}
+            row["shares"] = class_shares(draw(run.generator()), load_classifier(run.data)).tolist()
         keep(FILE, ROWS, name, row)
         print(f"{name}: Parzen {row['parzen']:.1f}, Fréchet {row['frechet']:.2f}", flush=True)
