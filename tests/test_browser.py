@@ -114,6 +114,9 @@ def check_saved(lab, alts, height):
     expect(lab.page.locator(".jupyter-widgets")).to_have_count(0)
 
 
+# --- replay ---
+
+
 def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
     replay.expect("Epoch 1/100")
     for _ in "with the file browser", "without":
@@ -131,7 +134,7 @@ def test_the_film_fits_a_projector_and_its_slider_moves_it(replay):
 
 
 @only_lab
-def test_the_film_plays_pauses_ends_and_is_there_after_a_restart_and_saved(replay):
+def test_the_film_plays_pauses_and_ends(replay):
     replay.slider.press("End")
     for _ in range(4):
         replay.arrow("Left")
@@ -155,11 +158,17 @@ def test_the_film_plays_pauses_ends_and_is_there_after_a_restart_and_saved(repla
     replay.expect("Epoch (69|70|71)/")
     assert replay.lab.errors() == []
 
+
+@only_lab
+def test_the_film_after_a_restart_and_saved(replay):
     restart(replay, lambda: replay.button("Phát").click(), "Epoch 1/100")
     replay.button("Phát").click()
     replay.expect(r"Epoch \d\d/100")
     assert replay.lab.errors() == []
     check_saved(replay.lab, ["Sau epoch 100: 36 ảnh", "Sau epoch 1: 36 ảnh"], 250)
+
+
+# --- playground ---
 
 
 def test_the_playground_steps_runs_and_stops(playground):
@@ -180,17 +189,29 @@ def test_the_playground_steps_runs_and_stops(playground):
 
 
 @only_lab
-def test_the_playground_after_a_restart_and_saved(playground):
-    restart(playground, lambda: playground.button("Chạy").click(), r"Vòng lặp 0\.")
+def test_choices_take_effect_while_the_playground_runs(playground):
     playground.button("Chạy").click()
-    playground.arrow("Right")  # k, while it runs
+    playground.whole.get_by_label("loss của G").select_option("log(1 − D(G(z)))")
+    playground.arrow("Right")  # k
     playground.button("Dừng").click()
     playground.button("D đi một bước").click()
     playground.expect("/2 bước")
     playground.whole.get_by_label("dữ liệu").select_option("lưới 25 đốm")
-    playground.expect(r"Vòng lặp 0\..*/25 mode")
+    playground.expect("/25 mode")
+    playground.expect(r"Vòng lặp 0\.")
+    assert playground.lab.errors() == []
+
+
+@only_lab
+def test_the_playground_after_a_restart_and_saved(playground):
+    restart(playground, lambda: playground.button("Chạy").click(), r"Vòng lặp 0\.")
+    playground.button("Một vòng lặp").click()
+    playground.expect(r"Vòng lặp 1\.")
     assert playground.lab.errors() == []
     check_saved(playground.lab, ["Sân chơi sau 300 vòng lặp"], 250)
+
+
+# --- the smallest GAN ---
 
 
 @only_lab
@@ -214,6 +235,8 @@ def test_the_smallest_gan_steps_runs_and_begins_anew(lab):
     assert lab.errors() == []
     check_saved(lab, ["Luật “lần lượt”. Bước 150."], 250)
 
+
+# --- all of them ---
 
 CONTROLS = "button, select, input, .noUi-handle, [contenteditable=true]"
 PANELS = """
@@ -247,6 +270,9 @@ def test_the_keyboard_reaches_every_control_and_shows_where_it_is(lab, make_reco
             lab.page.keyboard.press("Tab")
         assert len(reached) == every > 1 and "HIDDEN" not in reached, reached
     assert lab.errors() == []
+
+
+# --- walk ---
 
 
 def test_walk(lab):

@@ -66,13 +66,14 @@ def stepper(lab):
     return Stepper(lab)
 
 
-def test_an_iteration_line_by_line_and_back(stepper):
+def test_an_iteration_line_by_line_and_back(stepper, tmp_path):
     times, lit = [], []
     expect(stepper.says).to_contain_text("Sẵn sàng")
-    for _ in range(22):
+    for number in range(22):
         times.append(stepper.whole.evaluate(TIME_A_CLICK))
         lit.append(stepper.lit.inner_text())
         assert stepper.whole.evaluate(CUT_OFF) == []
+        stepper.whole.screenshot(path=tmp_path / f"stop_{number:02}.png")
     print(f"\na click shows after {sorted(times)[len(times) // 2]:.0f} ms (median), {max(times):.0f} at most")
     stepper.stands(1, "yield loss_of_D, loss_of_G", "Bước 6: xong vòng lặp 1")
     assert sum("loss_real = " in text for text in lit) == sum("loss_fake = " in text for text in lit) == 1
@@ -97,7 +98,7 @@ def test_an_iteration_line_by_line_and_back(stepper):
 
 
 @only_lab
-def test_run_and_stop_and_what_if(stepper):
+def test_run_and_stop(stepper):
     stepper.button("Chạy 100 vòng").click()
     expect(stepper.whole.locator(".gs-top")).to_contain_text(re.compile(r"vòng lặp \d\d ·"))
     stepper.button("Dừng").click()
@@ -107,6 +108,11 @@ def test_run_and_stop_and_what_if(stepper):
     assert stepper.number(ITERATION) == stopped < 100
     stepper.button("Dòng tiếp").click()
     stepper.stands(stopped + 1, "for _ in range(k)")
+    assert stepper.lab.errors() == []
+
+
+@only_lab
+def test_what_if(stepper):
     stepper.menu.select_option("Quên detach")
     expect(stepper.says).to_contain_text("Hỏi cả lớp.")
     expect(stepper.whole.locator(".gs-row.old")).to_contain_text("fake = G(z).detach()")
@@ -122,7 +128,9 @@ def test_run_and_stop_and_what_if(stepper):
 
 @only_lab
 def test_an_edited_cell_run_again_and_a_function_that_never_returns(lab):
-    loop = OWN.replace("    loss.b", "    while steps: pass\n    steps.append(1)\n    loss.b")
+    loop = OWN.replace(
+        "    loss.backward()", "    while steps: pass\n    steps.append(1)\n    loss.backward()"
+    )
     lab.open(lab.write("03.ipynb", "steps = []" + loop, "stepper(update_D, m=10)"))
     lab.hide_files()
     lab.command(RUN_ALL)
@@ -161,7 +169,9 @@ def test_the_saved_notebook_and_the_exported_page(stepper, tmp_path):
     page.goto((tmp_path / "saved.html").as_uri())
     film = page.locator("details").first
     expect(page.locator("img[width]").first).to_be_visible()
-    expect(page.locator("em").first).to_contain_text("từng bước, dừng ở một dòng của update_D")
+    expect(page.locator("em").first).to_contain_text(
+        "Bảng điều khiển từng bước, dừng ở một dòng của update_D"
+    )
     film.locator("summary").click()
     expect(film.locator("output")).to_have_text("0 / 22")
     for _ in range(23):
@@ -177,5 +187,6 @@ def test_the_saved_notebook_and_the_exported_page(stepper, tmp_path):
     assert images.count() == 4 and images.first.evaluate("image => image.naturalWidth") > 100
     assert film.evaluate("one => one.scrollWidth <= one.clientWidth + 1")
     assert film.locator("td, .gs-side .gs-flex").evaluate_all(FIT) == []
+    page.screenshot(path=tmp_path / "phone.png", full_page=True)
     assert page.evaluate("document.querySelectorAll('details').length") == 2
     assert lab.faults == []
