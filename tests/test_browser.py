@@ -138,6 +138,7 @@ def test_the_film_plays_pauses_and_ends(replay):
     replay.slider.press("End")
     for _ in range(4):
         replay.arrow("Left")
+    replay.expect("Epoch 96/100")
     replay.button("Phát").click()
     expect(replay.button("Tạm dừng")).to_be_visible()
     replay.expect("Epoch 100/100")
