@@ -23,6 +23,7 @@ ROWS = {  # the row's name: the data, and what was trained, on 60,000 images for
     for name in data.NAMES
     for seed in (1, 2)
 }
+ROWS["MNIST, Dropout 0.3, seed 0"] = "mnist", RESULTS["mnist"] | {"dropout": 0.3}
 ROWS["lr_D 0.0001, Dropout 0.3, seed 0"] = "mnist", RESULTS["mnist"] | {"lr_D": 1e-4, "dropout": 0.3}
 ROWS["cấu hình thường thấy, seed 0"] = "mnist", PLAIN
 ROWS["lr_D 0.0002, Dropout 0.3, seed 0"] = "fashion", RESULTS["fashion"] | {"lr_D": 2e-4, "dropout": 0.3}
