@@ -169,6 +169,7 @@ def one_of_two(folder):
     fast.end()
 
 
+@pytest.mark.slow
 def test_two_processes_train_the_run_of_one(tmp_path):
     """The same bits on both; without Dropout the run of one, to rounding; with it masks of their own."""
     process = torchrun(__file__, str(tmp_path))

@@ -61,8 +61,8 @@ def reached(out):
     return saved["state"]["epoch"]
 
 
-@pytest.mark.parametrize(("kills", "epochs"), [(2, 12), pytest.param(10, 40, marks=pytest.mark.slow)])
-def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kills, epochs):
+@pytest.mark.slow
+def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kills=10, epochs=40):
     """kill -9 and Ctrl-C by turns: at most the epoch under way is lost, and the end has the same bits."""
     whole, out, chance = tmp_path / "whole", tmp_path / "out", random.Random(kills)
     assert main(words(whole, epochs)) == 0
