@@ -46,7 +46,7 @@ ORDER = ("race", *ROWS)
 
 
 def look(G, D, images, seed, G_looks=True, D_looks=True):
-    """Start G's last layer and D's first from differences between two real images: 512 pairs of them."""
+    """Start G's last layer and D's first from differences of two real images (512 pairs), and their mean."""
     chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:1024]
     x = data.to_float(images[chosen]).flatten(1)
     mean, differences = x.mean(0), x[:512] - x[512:]
@@ -60,7 +60,9 @@ def look(G, D, images, seed, G_looks=True, D_looks=True):
         inner.bias.data = -inner.weight.data @ mean
 
 
-def sprint(seed, iterations, first=60_000, last=0.1, averaged=True, G_looks=True, D_looks=True, **changes):
+def sprint(
+    seed, iterations=ITERATIONS, first=60_000, last=0.1, averaged=True, G_looks=True, D_looks=True, **changes
+):
     """Train from nothing on the `first` images; returns (G, seconds, seconds of computing).
 
     last: the part of themselves to which the rates fall; averaged: G of the averaged weights, most of them
@@ -112,7 +114,7 @@ def rows(seeds, judge):
     for name, changes in ROWS.items():
         runs = []
         for seed in range(min(seeds, 3) if changes else seeds):
-            G, _, computing = sprint(seed, first=50_000, **{"iterations": ITERATIONS} | changes)
+            G, _, computing = sprint(seed, first=50_000, **changes)
             runs.append(judge(G) | {"seconds": computing})
         columns = {key: [round(run[key], 3) for run in runs] for key in runs[0]}
         keep(FILE, ORDER, name, columns)
