@@ -23,18 +23,18 @@ DIGITS |= {"frechet": 2, "precision": 3, "recall": 3, "density": 3, "coverage": 
 AVERAGED = PLAIN | {"average": 0.9997}
 RATES = AVERAGED | {"lr_D": 1e-4, "lr_G": 4e-4}
 DEEP = RATES | {"hidden_G": (512, 512, 512), "hidden_D": (512, 512, 512)}
-FASTER = DEEP | {"lr_D": 2e-4}
 ROWS = {
     "cấu hình thường thấy": ("mnist", PLAIN),
     "thêm trung bình trọng số của G": ("mnist", AVERAGED),
     "thêm hai tốc độ học khác nhau": ("mnist", RATES),
     "đổi sang ba lớp ẩn 512 ở mỗi mạng": ("mnist", DEEP),
-    "D học nhanh gấp đôi": ("mnist", FASTER),
-    "Dropout 0.2: bản ghi MNIST": ("mnist", RESULTS["mnist"]),
+    "D học nhanh gấp đôi: bản ghi MNIST": ("mnist", RESULTS["mnist"]),
+    "Dropout 0.2": ("mnist", RESULTS["mnist"] | {"dropout": 0.2}),
     "FashionMNIST, như hàng 4": ("fashion", DEEP),
-    "FashionMNIST, D học nhanh gấp đôi": ("fashion", FASTER),
+    "FashionMNIST, D học nhanh gấp đôi": ("fashion", DEEP | {"lr_D": 2e-4}),
     "FashionMNIST, D học nhanh gấp bốn": ("fashion", DEEP | {"lr_D": 4e-4}),
-    "FashionMNIST, Dropout 0.2: bản ghi FashionMNIST": ("fashion", RESULTS["fashion"]),
+    "FashionMNIST, D học nhanh gấp tám: bản ghi FashionMNIST": ("fashion", RESULTS["fashion"]),
+    "FashionMNIST, như hàng 9, Dropout 0.2": ("fashion", DEEP | {"lr_D": 4e-4, "dropout": 0.2}),
 }
 
 
