@@ -28,12 +28,12 @@ ROWS = {
     "thêm trung bình trọng số của G": ("mnist", AVERAGED),
     "thêm hai tốc độ học khác nhau": ("mnist", RATES),
     "đổi sang ba lớp ẩn 512 ở mỗi mạng": ("mnist", DEEP),
-    "D học nhanh gấp đôi: bản ghi MNIST": ("mnist", RESULTS["mnist"]),
+    "D học nhanh gấp đôi: bản ghi": ("mnist", RESULTS["mnist"]),
     "Dropout 0.2": ("mnist", RESULTS["mnist"] | {"dropout": 0.2}),
     "FashionMNIST, như hàng 4": ("fashion", DEEP),
     "FashionMNIST, D học nhanh gấp đôi": ("fashion", DEEP | {"lr_D": 2e-4}),
     "FashionMNIST, D học nhanh gấp bốn": ("fashion", DEEP | {"lr_D": 4e-4}),
-    "FashionMNIST, D học nhanh gấp tám: bản ghi FashionMNIST": ("fashion", RESULTS["fashion"]),
+    "FashionMNIST, D học nhanh gấp tám: bản ghi": ("fashion", RESULTS["fashion"]),
     "FashionMNIST, như hàng 9, Dropout 0.2": ("fashion", DEEP | {"lr_D": 4e-4, "dropout": 0.2}),
 }
 
