@@ -4,8 +4,8 @@
     python tests/bench/seeds.py mnist1.safetensors mnist2.safetensors plain.safetensors
 
 A record goes to the row whose settings it has; the other rows stay. What is kept is what `python -m ganlib
-score` computes, unrounded; of the runs without Dropout also how each tenth epoch did, and
-the shares of the ten classes.
+score` computes, unrounded; of MNIST's run without Dropout also how each tenth epoch did, and the shares of
+the ten classes (notebook 05).
 """
 
 import sys
@@ -49,7 +49,7 @@ if __name__ == "__main__":
         run = record.load(path)
         name = row_of(run)
         row = {"data": run.data} | score_all(run.generator(), run.data)
-        if not run.settings["dropout"]:
+        if name == "MNIST, không Dropout":
             kept = ("frechet", "kl", "D_train", "D_test")
             row["tenth"] = {key: run.scores[key][9::10].tolist() for key in kept}
             row["shares"] = class_shares(draw(run.generator()), load_classifier(run.data)).tolist()
