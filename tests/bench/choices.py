@@ -1,6 +1,6 @@
 """What each choice of the recipe brought: the rows of ganlib/assets/choices.json, trained and scored anew.
 
-    python tests/bench/choices.py            # all rows not there yet: minutes each, the last four half an hour
+    python tests/bench/choices.py            # all rows not there yet: minutes each, the last four more
     python tests/bench/choices.py 3 4        # only rows 3 and 4
 
 Every row: seed 0, 20 epochs (the last four rows: 100) on the first 50,000 training images; scored on the
