@@ -1,36 +1,24 @@
-"""One finished run as one file (safetensors), and an unfinished one as a file to go on from (torch.save).
+"""One finished run as one file, and an unfinished one as a file to go on from: read as data, nothing in it runs."""
 
-FILE holds what was set, measured, scored and drawn, and G's weights; FILE.resume the whole state of a run.
-Both carry a SHA-256 of all their bytes, and nothing in them is ever executed.
-"""
-
-import hashlib
 import io
-import json
-import math
-import pickle
+import lzma
+import os
 import platform
-import tempfile
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors import torch as safetensors
 
-from ganlib import check, fast, files, training
-from ganlib.data import Images, to_pixels
+from ganlib import data, training
 from ganlib.networks import Generator
 
-VERSION = 1  # of the file's layout
-ABOUT = ("data", "count", "source", "epochs", "score_every", "settings", "precision", "processor", "versions")
-MAY_DIFFER = ("source", "processor", "versions", "settings")  # settings: compared one by one
-PER_EPOCH = ("loss_D", "loss_G", "D_x", "D_Gz", "seconds", "images")
+PER_EPOCH = "loss_D", "loss_G", "D_x", "D_Gz", "seconds", "images"
+PER_FRAME = "iteration", "loss_D", "loss_G", "D_x", "D_Gz", "images"
+FILMED = 3  # epochs whose frames are kept
 
 
 class RecordError(RuntimeError):
-    """A record cannot be read, written or gone on with; the message (Vietnamese) says what to do."""
+    """A record cannot be written, read or gone on with; the message (Vietnamese) says what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,210 +27,131 @@ class Record:
 
     data: str  # "mnist" or "fashion"
     count: int  # how many images it was trained on
-    source: str  # where they came from, as in data.Images
     epochs: int
-    score_every: int
-    settings: dict  # those of training.Settings, seed included
+    settings: dict  # those of state.Settings, seed included
     precision: str
     processor: str
-    versions: dict  # of python and torch
     loss_D: torch.Tensor  # (E,) float32, as is loss_G: means over the epoch's iterations
     loss_G: torch.Tensor
     D_x: torch.Tensor  # (E,) float32, as is D_Gz: training.answers
     D_Gz: torch.Tensor
     seconds: torch.Tensor  # (E,) float32: of training, without scoring
     images: torch.Tensor  # (E, 36, 28, 28) uint8: what the fixed noise gives after each epoch
+    film: dict  # of the first three epochs, every 50 iterations: PER_FRAME -> (F,), images (F, 36, 28, 28) uint8
     scores: dict  # name -> (E,) float32; NaN where not scored
-    weights: dict  # "G.NAME" and "G_avg.NAME" -> fp16
+    weights: dict  # of the G that is shown (the averaged one, if there is one): name -> fp16
 
-    def generator(self, averaged=True):
-        """G after the last epoch, ready to draw; averaged: of its weights, if the run took an average."""
-        part = "G_avg." if averaged and self.settings["average"] else "G."
+    def generator(self):
+        """The G that is shown, after the last epoch, ready to draw."""
         G = Generator(self.settings["latent_dim"], self.settings["hidden_G"])
-        G.load_state_dict({name: values.float() for name, values in _under(part, self.weights).items()})
+        G.load_state_dict({name: values.float() for name, values in self.weights.items()})
         return G.eval()
 
-    def save(self, path):
-        """Write it atomically. Raises RecordError if that folder cannot be written."""
-        about = {"kind": "record", "version": VERSION, "seal": files.SEAL}
-        about |= {name: getattr(self, name) for name in ABOUT}
-        tensors = {name: getattr(self, name).contiguous() for name in PER_EPOCH}
-        tensors |= {f"score.{name}": values for name, values in self.scores.items()} | self.weights
-        _write(path, safetensors.save(tensors, {"ganlib": json.dumps(about, ensure_ascii=False)}))
+    @property
+    def provenance(self):
+        """One line: the command, the set, the averaged G or not, precision and seed."""
+        name = "Ḡ" if self.settings["average"] else "G"
+        changed = [f"{f.name}={self.settings[f.name]}" for f in fields(training.Settings)
+                   if f.name != "seed" and self.settings[f.name] != f.default]  # fmt: skip
+        command = f"python -m ganlib train {self.data} --epochs {self.epochs}"
+        options = [f"seed={self.settings['seed']}", *changed]
+        return f"{command} --set {' '.join(options)}: {name}, {self.precision}, {self.count:,} ảnh"
+
+
+def write(path, content):
+    """The bytes in one step: a reader sees the old file or the new one, never a part."""
+    part = f"{path}.{os.getpid()}.part"
+    Path(part).write_bytes(content)
+    os.replace(part, path)
+
+
+def packed(content):
+    """What torch.save makes of it, as bytes."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def read(path):
+    """What was saved there. RecordError: no file, cut short, foreign."""
+    try:
+        content = Path(path).read_bytes()
+        content = lzma.decompress(content) if content[:6] == b"\xfd7zXZ\0" else content
+        return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
+    except Exception as error:  # whatever stands in a file that is none of ours
+        raise RecordError(
+            f"Không đọc được {path} ({error}). Hãy lấy lại tệp từ nơi bạn đã nhận nó, hoặc huấn luyện lại."
+        ) from error
 
 
 def load(path):
-    """The Record in that file. RecordError: none there, cut short, changed, or another file."""
-    check.instance("path", path, str | Path, "đường dẫn của một tệp")
-    content = _read(path)
-    try:
-        tensors = dict(sorted(safetensors.load(content).items()))
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        about = json.loads(header["__metadata__"]["ganlib"])
-        if about["version"] != VERSION:
-            what = f"bản ghi thuộc phiên bản {about['version']}, ganlib này đọc phiên bản {VERSION}"
-            raise RecordError(_say(path, what))
-        about["settings"] = {n: tuple(v) if type(v) is list else v for n, v in about["settings"].items()}
-        kept = {name: about[name] for name in ABOUT} | {name: tensors[name] for name in PER_EPOCH}
-        weights = {name: values for name, values in tensors.items() if name.startswith("G")}
-        return Record(**kept, scores=_under("score.", tensors), weights=weights)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise RecordError(_say(path, "đây không phải là bản ghi một lần huấn luyện của ganlib")) from error
-
-
-def _under(prefix, tensors):
-    """Those tensors whose name begins so, by the rest of their name."""
-    return {name[len(prefix) :]: values for name, values in tensors.items() if name.startswith(prefix)}
-
-
-# ------------------------------------------------------------------------------------------------ a run
-
-
-def resume_path(path):
-    """Where the unfinished run that would become the record `path` is kept."""
-    return Path(f"{path}.resume")
+    """The Record in that file. RecordError: none there, cut short, or another file."""
+    content = read(path)
+    if not isinstance(content, dict) or content.keys() != {field.name for field in fields(Record)}:
+        raise RecordError(f"{path} không phải là bản ghi một lần huấn luyện của ganlib.")
+    return Record(**content)
 
 
 def train_and_record(images, path, epochs=100, *, resume=False, score=None, score_every=10, **options):
     """Train as training.train does and yield its Epochs; after the last one the Record is in `path`.
 
-    images: data.Images. options: those of training.start. score(state) -> {name: number} is asked each
-    `score_every` epochs and after the last. After every other epoch FILE.resume holds all it takes to go on:
-    resume=True does so, to the same record, bit for bit but for `seconds`. RecordError, before any work:
-    `path` or FILE.resume is there already, or (resume) FILE.resume is missing, unreadable or of another run.
+    images: data.Images. options: those of state.start, but for G and D. score(state) -> {name: number} is asked
+    each `score_every` epochs and after the last. After every other epoch FILE.resume holds all it takes to go
+    on: resume=True does so, bit for bit but for `seconds`. RecordError, before any work, where `path` is there
+    already, FILE.resume and `resume` don't fit, or G or D are your own.
     """
-    check.instance("path", path, str | Path, "đường dẫn của một tệp")
-    check.instance("images", images, Images, "data.Images (từ ganlib.data.load)")
-    check.whole("epochs", epochs)
-    check.whole("score_every", score_every)
-    path, state = Path(path), training.start(**options)
-    about = {
-        "data": images.name,
-        "count": len(images),
-        "source": images.source,
-        "epochs": epochs,
-        "score_every": score_every,
-        "settings": asdict(state.settings),
-        "precision": state.precision,
-        "processor": processor(state.device),
-        "versions": {"python": platform.python_version(), "torch": version("torch")},
-    }
-    _refuse_to_overwrite(path, resume)
-    content = hashlib.sha256(images.pixels.numpy()).hexdigest()
-    run = about | {"tricks": state.tricks, "device": state.device.type, "images": content}
-    history = _go_on(resume_path(path), run, state) if resume else {}
-    state.rows = fast.share(state.D, state.G, state.optimizer_D, state.optimizer_G, state.settings.m)
-    return _run(training.train(images, epochs, state=state), path, about, run, history, score)
+    if options.get("G") or options.get("D"):
+        raise RecordError(
+            "Bản ghi chỉ giữ được mạng của ganlib. Với mạng của bạn: huấn luyện bằng train(…, G=G, D=D), "
+            "rồi giữ lại bằng torch.save(G.state_dict(), 'G.pt')."
+        )
+    unfinished, state, history = Path(f"{path}.resume"), training.start(**options), {}
+    about = {"data": images.name, "count": len(images), "epochs": epochs}
+    about |= {"settings": asdict(state.settings), "precision": state.precision}
+    if Path(path).exists():
+        raise RecordError(f"Tệp {path} đã có; ganlib không ghi đè. Hãy chọn tên khác, hoặc tự xoá tệp ấy.")
+    if unfinished.exists() != resume:
+        has = "giữ một lần huấn luyện đang dở: thêm resume=True, hoặc tự xoá nó" if not resume else "không có"
+        raise RecordError(f"Tệp {unfinished} {has}.")
+    if resume:
+        saved = read(unfinished)
+        changed = [name for name in about if saved["about"][name] != about[name]]
+        if changed:
+            raise RecordError(f"Không chạy tiếp được {unfinished}: lần ấy khác ở {', '.join(changed)}.")
+        state.load_state_dict(saved["state"])
+        history = saved["history"]
+    run = training.train(images, epochs, state=state)
+    return _record(run, Path(path), unfinished, about, state, history, score, score_every)
 
 
-def _run(epochs, path, about, run, history, score):
-    last, every = about["epochs"], about["score_every"]
-    for epoch in epochs:
-        if fast.rank():  # the first process keeps what all have reached
-            yield epoch
-            continue
-        row = {name: getattr(epoch, name) for name in PER_EPOCH}
-        row["images"] = to_pixels(epoch.images[:, 0])
-        if score and (epoch.epoch % every == 0 or epoch.epoch == last):
-            row |= {f"score.{name}": float(value) for name, value in score(epoch.state).items()}
-        for name in row | history:
-            past = history.get(name, torch.full((epoch.epoch - 1,), math.nan))
-            now = torch.as_tensor(row.get(name, math.nan))[None]
-            history[name] = torch.cat([past, now]) if len(past) else now
-        if epoch.epoch < last:
-            kept = io.BytesIO()
-            torch.save({"run": run, "state": epoch.state.state_dict(), "history": history}, kept)
-            _write(resume_path(path), files.SEAL.encode() + kept.getvalue())
+def _record(run, path, unfinished, about, state, history, score, score_every):
+    epochs, scores, film = about["epochs"], history.setdefault("scores", {}), history.setdefault("film", {})
+    for epoch in run:
+        last = epoch.epoch == epochs
+        keep(history, PER_EPOCH, epoch, images=data.to_pixels(epoch.images)[:, 0])
+        for frame in epoch.frames if epoch.epoch <= FILMED else ():
+            keep(film, PER_FRAME, frame, images=frame.images[:, 0])
+        if score and (epoch.epoch % score_every == 0 or last):
+            for name, value in score(state).items():
+                scores.setdefault(name, torch.full((epochs,), torch.nan))[epoch.epoch - 1] = value
+        if last:
+            weights = {name: w.half().cpu() for name, w in state.sampler().state_dict().items()}
+            kept = {name: torch.stack(history[name]) for name in PER_EPOCH} | {"scores": scores}
+            kept["film"] = {name: torch.stack(film[name]) for name in PER_FRAME}
+            kept |= about | {"processor": processor(state.device), "weights": weights}
+            write(path, lzma.compress(packed(kept)))
+            unfinished.unlink(missing_ok=True)
         else:
-            parts = {name: part for name, part in epoch.state.parts().items() if name in ("G", "G_avg")}
-            weights = {f"{p}.{n}": w.half().cpu() for p in parts for n, w in parts[p].state_dict().items()}
-            kept = {name: history[name] for name in PER_EPOCH}
-            Record(**about, **kept, scores=_under("score.", history), weights=weights).save(path)
-            resume_path(path).unlink(missing_ok=True)
+            write(unfinished, packed({"about": about, "state": state.state_dict(), "history": history}))
         yield epoch
 
 
-def _refuse_to_overwrite(path, resume):
-    unfinished, why = resume_path(path), None
-    if path.exists():
-        why = f"Tệp {path} đã có; ganlib không ghi đè. Hãy chọn tên khác, hoặc tự xoá hay đổi tên tệp ấy."
-        if resume:
-            why = f"Tệp {path} đã có: lần huấn luyện ấy đã xong, không còn gì để chạy tiếp. {why}"
-    elif resume and not unfinished.exists():
-        why = f"Không có tệp {unfinished} để chạy tiếp. Hãy bỏ --resume (resume=True) để chạy từ đầu."
-    elif unfinished.exists() and not resume:
-        why = (
-            f"Tệp {unfinished} giữ một lần huấn luyện đang dở. Hãy thêm --resume (resume=True) để chạy tiếp, "
-            "chọn tên khác, hoặc tự xoá tệp ấy để chạy lại từ đầu."
-        )
-    if why:
-        raise RecordError(why)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise RecordError(_cannot_write(path, error)) from error
-
-
-def _go_on(path, run, state):
-    """Bring `state` to where the unfinished run in `path` is; returns its history."""
-    try:
-        content = io.BytesIO(_read(path)[len(files.SEAL) :])
-        saved = torch.load(content, weights_only=True, map_location="cpu")
-        was = saved["run"]
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError) as error:
-        raise RecordError(_say(path, "đây không phải là một lần huấn luyện đang dở của ganlib")) from error
-    was, now = was | was["settings"], run | run["settings"]
-    changed = [name for name in now if name not in MAY_DIFFER and was.get(name) != now[name]]
-    if changed:
-        others = "; ".join(f"{n} (đang dở: {was.get(n)}, bây giờ: {now[n]})" for n in changed)
-        raise RecordError(
-            f"Không chạy tiếp được {path}: lần ấy khác ở {others}. "
-            "Hãy dùng lại đúng những lựa chọn và dữ liệu ấy, hoặc bỏ --resume và chọn tên khác."
-        )
-    state.load_state_dict(saved["state"])
-    return saved["history"]
+def keep(lists, names, row, **instead):
+    for name in names:
+        lists.setdefault(name, []).append(torch.as_tensor(instead.get(name, getattr(row, name))))
 
 
 def processor(device):
     """The name of the processor that trains: the GPU's, or the CPU's."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-# ---------------------------------------------------------------------------------------------- the file
-
-
-def _write(path, content):
-    try:
-        files.write(path, files.seal(content))
-    except OSError as error:
-        raise RecordError(_cannot_write(path, error)) from error
-
-
-def _read(path):
-    if not Path(path).is_file():
-        raise RecordError(_say(path, "không có tệp nào tên như thế"))
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise RecordError(_say(path, error.strerror or "hệ điều hành báo lỗi khi đọc")) from error
-    if not files.intact(content):
-        raise RecordError(_say(path, "tệp bị cắt cụt, bị sửa, hay không phải của ganlib"))
-    return content
-
-
-def _cannot_write(path, error):
-    return f"Không ghi được tệp {path} ({error.strerror}). Hãy chọn một thư mục ghi được và còn chỗ trống."
-
-
-def _say(path, what):
-    return (
-        f"Không đọc được {path}: {what}. Hãy lấy lại tệp từ nơi bạn đã nhận nó (kho mã, với tệp đi kèm), "
-        "hoặc huấn luyện lại: python -m ganlib train."
-    )
+    gpu = device.type == "cuda"
+    return torch.cuda.get_device_name() if gpu else platform.processor() or platform.machine()

@@ -1,95 +1,93 @@
-"""A run of Algorithm 1: its iterations (`steps`), epochs of them (`train`), and what is told after each."""
+"""Training: the iterations of Algorithm 1 on a State (`steps`), and epochs of them (`train`)."""
 
 import math
 import time
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 
 import torch
 
-from ganlib import algorithm, check
-from ganlib.data import to_float
-from ganlib.fast import frozen, joined_update_D, shared_mean
-from ganlib.settings import LOSSES, PLAIN, RESULTS, Settings  # noqa: F401, offered here too
-from ganlib.state import State, choose_device, start  # noqa: F401
+from ganlib import algorithm, data, own
+from ganlib.networks import evaluating
+from ganlib.state import LOSSES, PLAIN, Settings, State, start  # noqa: F401, offered here too
 
-ASKED, EVERY = 100, 20  # D is asked about so many real and generated images, every so many iterations
 LOSSES_G = dict(zip(LOSSES, (algorithm.loss_G, algorithm.loss_G_minimax), strict=True))
+ASKED, EVERY = 100, 50  # D is asked about so many real and generated images, every so many iterations
 
 
 class Batches:
-    """Images on the device, as `algorithm.iterations` draws them; `rows` of each batch are this process's."""
+    """Images on the device, as `algorithm.iterations` draws them."""
 
-    def __init__(self, images, state):
-        self.pixels, self.rows = getattr(images, "pixels", images).to(state.device), state.rows
+    def __init__(self, images, device):
+        self.images, self.device = images, device
+        if isinstance(images, data.Images) or not hasattr(images, "batch"):
+            self.images = own.tensor_of(images).to(device)
 
     def __len__(self):
-        return len(self.pixels)
+        return len(self.images)
 
     def batch(self, indices):
-        x = self.pixels.index_select(0, indices[self.rows].to(self.pixels.device))
-        return to_float(x) if x.dtype == torch.uint8 else x
+        """x of these indices; an object of your own is asked for its `batch(indices)`, whatever that is."""
+        if not isinstance(self.images, torch.Tensor):
+            x = self.images.batch(indices)
+            return x.to(self.device) if isinstance(x, torch.Tensor) else x
+        x = self.images[indices.to(self.images.device)]
+        return data.to_float(x) if x.dtype == torch.uint8 else x
 
 
-def steps(state, images, update_D=algorithm.update_D, update_G=algorithm.update_G):
+def steps(
+    state, images, update_D=algorithm.update_D, update_G=algorithm.update_G, iterations=algorithm.iterations
+):
     """algorithm.iterations on the State, without end: yields (loss_D, loss_G), scalars on the device.
 
-    images: data.Images, or a tensor of them: uint8 (N, 28, 28), or float as D takes it. update_D, update_G:
-    functions like those of ganlib.algorithm; the reader's own run as they stand. ValueError if k·m > N.
+    images: see own.tensor_of; or an object with a length and `batch(indices)`. update_D, update_G: functions
+    like those of ganlib.algorithm; the reader's own run as they stand. Raises ValueError or TypeError
+    (Vietnamese) before any work: k·m > N, networks that do not fit the images or z.
     """
-    s = state.settings
-    enough(images, s)
-    own_D, own_G = update_D is algorithm.update_D, update_G is algorithm.update_G
-    if own_D and state.precision == "bf16" and "joined" in state.tricks:
-        update_D = joined_update_D
-    if s.loss != "non_saturating":
-        update_G = partial(update_G, loss_G=LOSSES_G[s.loss])
-    frozen_too = "frozen" in state.tricks
-    update_D = quick(state, update_D, state.G if own_D and frozen_too else None)
-    update_G = quick(state, update_G, state.D if own_G and frozen_too else None)
+    s, images = state.settings, images if isinstance(images, Batches) else Batches(images, state.device)
+    if len(images) < s.k * s.m:
+        raise ValueError(
+            f"Một vòng lặp cần k·m = {s.k * s.m} ảnh, ở đây chỉ có {len(images)}: giảm k hoặc m."
+        )
+    if update_G is not algorithm.update_G and s.loss != "non_saturating":
+        own.takes_loss_G(update_G, s.loss)
+    own.try_out(state, images)
+    # no cache: it gains nothing here, and an interrupt could leave old weights in it
+    half = torch.autocast(state.device.type, torch.bfloat16, state.precision == "bf16", cache_enabled=False)
+    last = () if s.loss == "non_saturating" else (LOSSES_G[s.loss],)
+
+    def update_G_for(D, G, z, optimizer_G):
+        return half(update_G)(D, G, z, optimizer_G, *last)
+
     networks = state.D, state.G, state.optimizer_D, state.optimizer_G
+    run = iterations(*networks, images, state.noise, s.k, s.m, half(update_D), update_G_for)
+    return watched(state, run)
 
-    def noise(m):
-        return state.noise(m)[state.rows]
 
-    run = algorithm.iterations(*networks, Batches(images, state), noise, s.k, s.m, update_D, update_G)
+def watched(state, run):
     while True:
         with state.own_randomness():
             losses = next(run)
-            told = all(isinstance(loss, torch.Tensor) for loss in losses)
-            check.require(told, "Thứ mà update_D, update_G trả về", "loss.detach()", losses, TypeError)
-            state.average()
-            state.iterations += 1
+            for name, loss in zip(("update_D", "update_G"), losses, strict=True):
+                own.scalar(name, loss)
+            state.after()
         yield losses
 
 
-def enough(images, s):
-    if len(images) < s.k * s.m:
-        raise ValueError(
-            f"Một vòng lặp cần k·m = {s.k}·{s.m} = {s.k * s.m} ảnh, nhưng tập huấn luyện chỉ có "
-            f"{len(images)}. Hãy giảm k hoặc m."
-        )
-
-
-def quick(state, update, resting=None):
-    """The update in bf16, if the State is set to that; with no gradient for the weights of `resting`."""
-    bf16 = state.precision == "bf16"
-    if not bf16 and resting is None:
-        return update
-    # no cache: it gains nothing here, and an interrupt could leave old weights in it
-    half = partial(torch.autocast, state.device.type, torch.bfloat16, cache_enabled=False)
-
-    def quicker(*given):
-        with half() if bf16 else nullcontext(), frozen(resting) if resting else nullcontext():
-            return update(*given)
-
-    return quicker
-
-
 # ------------------------------------------------------------------------------------------------ epochs
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stood after an iteration: for the film of notebook 04."""
+
+    iteration: int
+    loss_D: float
+    loss_G: float
+    D_x: float  # D's answers without Dropout: see `answers`
+    D_Gz: float
+    images: torch.Tensor  # (36, 1, 28, 28) uint8, on the CPU
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,10 @@ class Epoch:
     epochs: int
     loss_D: float  # nats; 2 log 2 ≈ 1.386 where D = 1/2
     loss_G: float  # nats; log 2 ≈ 0.693 (non-saturating) where D = 1/2
-    D_x: float  # D's answers without Dropout: see `answers`
+    D_x: float  # means over its frames
     D_Gz: float
     images: torch.Tensor  # (36, 1, 28, 28) in [-1, 1], on the CPU
+    frames: list  # a Frame every 50 iterations
     seconds: float
     state: State  # the live state: its networks go on changing with the next epoch
 
@@ -118,90 +117,79 @@ class Epoch:
 
 @torch.no_grad()
 def answers(D, G, x, z):
-    """The means of D(x) and D(G(z)), floats in (0, 1): D without Dropout, so that two askings compare."""
-    was = D.training
-    D.eval()
-    try:
+    """The means of D(x) and D(G(z)), floats in (0, 1): both in eval mode, so that two askings compare."""
+    with evaluating(D, G):
         return [torch.sigmoid(D(images)).mean().item() for images in (x, G(z))]
-    finally:
-        D.train(was)
 
 
-class Stopped(RuntimeWarning):
-    """The training ended before its last epoch; `why`: "interrupt" or "not finite"."""
+class Training:
+    """Epochs to come: `for epoch in train(…)` runs them. One that nobody asks for an epoch says so."""
 
-    def __init__(self, message, why):
-        super().__init__(message)
-        self.why = why
+    def __init__(self, epochs):
+        self.epochs, self.begun = epochs, False
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.begun = True
+        return next(self.epochs)
+
+    def __repr__(self):
+        return "train chưa chạy epoch nào. Hãy viết: for epoch in train(…): print(epoch)"
+
+    def __del__(self):
+        if not self.begun:
+            print(self)
 
 
 def train(
-    images, epochs=100, *, state=None, device=None, precision="auto", fast=True,
-    update_D=algorithm.update_D, update_G=algorithm.update_G, **settings,
-):  # fmt: skip
-    """Train for `epochs` epochs in all and yield an Epoch after each; options as those of `start`, `steps`.
+    images, epochs=100, *, state=None, update_D=algorithm.update_D, update_G=algorithm.update_G, **options
+):
+    """Train for `epochs` epochs in all and yield an Epoch after each; options: those of `start`.
 
-    state: go on with this State (from its epoch on) in place of a new one.
-    All errors come before any work. Ctrl-C (the Stop button) or a loss that is no longer finite ends the loop
-    with a warning (Stopped), and the state goes back to the end of the last good epoch: what was yielded
-    stays usable.
+    state: go on with this State (from its epoch on) in place of a new one. Ctrl-C (the Stop button) or a loss
+    that is no longer finite ends the loop with a warning, and the state goes back to the end of the last good
+    epoch: what was yielded stays usable.
     """
-    check.whole("epochs", epochs)
-    can_train_on(images)
-    if state is not None and settings:
-        raise TypeError(
-            "Khi huấn luyện tiếp một state, các siêu tham số là của state ấy: đừng truyền thêm cái khác."
+    if state and options:
+        raise TypeError("Khi huấn luyện tiếp một state, mọi lựa chọn là của state ấy: đừng truyền thêm.")
+    state = state or start(**options)
+    if state.epoch >= epochs:
+        print(
+            f"State này đã học {state.epoch} epoch; epochs={epochs} là tổng số, nên không còn epoch nào để chạy."
         )
-    state = state or start(device, precision, fast, **settings)
-    enough(images, state.settings)
-    return _epochs(state, images, epochs, update_D, update_G)
+    images = Batches(images, state.device)
+    return Training(_epochs(state, images, epochs, steps(state, images, update_D, update_G)))
 
 
-def can_train_on(images):
-    """Raises TypeError or ValueError unless `steps` can draw batches of them."""
-    x = getattr(images, "pixels", images)
-    check.tensor("images", x, "data.Images (từ ganlib.data.load) hoặc một tensor ảnh")
-    if x.dtype == torch.uint8:
-        check.require(x.shape[1:] == (28, 28), "images kiểu uint8", "tensor (N, 28, 28)", x)
-    else:
-        check.require(x.is_floating_point() and x.ndim > 1, "images", "uint8 (N, 28, 28), hoặc số thực", x)
-
-
-def _epochs(state, images, epochs, update_D, update_G):
+def _epochs(state, images, epochs, run):
     per_epoch = len(images) // (state.settings.k * state.settings.m)
-    asked = asked_about(images, state)
+    x = images.batch(torch.arange(min(ASKED, len(images))))
+    z = torch.randn(ASKED, state.settings.latent_dim, generator=torch.Generator().manual_seed(0)).to(
+        state.device
+    )
     while state.epoch < epochs:
-        good, began = state.state_dict(), time.perf_counter()
-        losses, told, run = [], [], steps(state, images, update_D, update_G)
+        good, began, losses, frames = state.state_dict(), time.perf_counter(), [], []
         try:
-            for i, pair in enumerate(islice(run, per_epoch)):
+            for i, pair in enumerate(islice(run, per_epoch), 1):
                 losses.append(torch.stack(pair))
-                if i % EVERY == 0:
-                    told.append(answers(state.D, state.G, *asked))
-            losses = shared_mean(torch.stack(losses).mean(0)).tolist()
-            if not all(map(math.isfinite, losses)):
-                why = "NaN hoặc vô hạn (thường vì tốc độ học quá lớn) nên đã dừng"
-                return _go_back(state, good, "not finite", f"Loss ở epoch {state.epoch + 1} là {why}")
-            with torch.no_grad():
-                shown = state.sampler()(state.fixed_noise).cpu()
-            state.epoch += 1
-        except KeyboardInterrupt:
-            return _go_back(state, good, "interrupt", "Đã dừng theo yêu cầu")
-        means = [*losses, *torch.tensor(told).mean(0).tolist()]
-        yield Epoch(state.epoch, epochs, *means, shown, time.perf_counter() - began, state)
-
-
-def asked_about(images, state):
-    """The real images and the noise that D is asked about during an epoch, the same throughout a run."""
-    batches = Batches(images, state)
-    batches.rows = slice(None)
-    z = torch.randn(ASKED, state.settings.latent_dim, generator=torch.Generator().manual_seed(0))
-    return batches.batch(torch.arange(min(ASKED, len(images)))), z.to(state.device)
-
-
-def _go_back(state, good, why, words):
-    state.load_state_dict(good)
-    torch.set_grad_enabled(True)  # a `with` of torch's, interrupted as it ended, may have left these
-    torch.set_autocast_enabled(state.device.type, False)
-    kept = f"giữ nguyên trọng số ở cuối epoch {state.epoch}" if state.epoch else "trở về trọng số ban đầu"
-    warnings.warn(Stopped(f"{words}; {kept}.", why), stacklevel=3)
+                if i % EVERY == 0 or i == per_epoch:
+                    told = (
+                        answers(state.D, state.G, x, z)
+                        if isinstance(x, torch.Tensor)
+                        else (math.nan, math.nan)
+                    )
+                    shown = data.to_pixels(state.draw().nan_to_num(0))
+                    frames.append(Frame(state.iterations, *losses[-1].tolist(), *told, shown))
+            means = torch.stack(losses).mean(0).tolist()
+            if not all(map(math.isfinite, means)):
+                raise ArithmeticError("Loss là NaN hoặc vô hạn (thường vì tốc độ học quá lớn)")
+            means += [sum(getattr(frame, of) for frame in frames) / len(frames) for of in ("D_x", "D_Gz")]
+        except (KeyboardInterrupt, ArithmeticError) as why:
+            state.load_state_dict(good)
+            words = f"{why or 'Dừng theo yêu cầu'}: đã dừng, trọng số như ở cuối epoch {state.epoch}."
+            warnings.warn(words, RuntimeWarning, stacklevel=3)
+            return
+        state.epoch += 1
+        yield Epoch(state.epoch, epochs, *means, state.draw(), frames, time.perf_counter() - began, state)
