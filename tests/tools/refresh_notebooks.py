@@ -1,8 +1,7 @@
 """Execute the notebooks at full counts and store their outputs, so that what is committed is true.
 
-A notebook is written only if every cell ran, every `ganlib.expect` held and its real data was there.
-What differs from run to run for no reason (times, widgets, versions in the metadata) is left out, so that a
-diff shows what changed.
+A notebook is written only if every cell ran and every `ganlib.expect` held. What differs from run to run for no
+reason (times, widgets, versions in the metadata) is left out; the rest is sealed (notebook_seal).
 """
 
 import argparse
@@ -16,17 +15,17 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from notebook_checks import WIDGET, check_notebook
-from notebook_hash import notebook_hash
+from notebook_seal import code_hash, seal
 
-from ganlib import data, files
+from ganlib import record
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "notebooks"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-HELP = """Chạy lại các notebook với đủ số epoch và lưu kết quả thật vào file, kèm mã băm của code đã chạy.
-Cần dữ liệu đầy đủ (không phải bản mẫu). Notebook nào có ô bị lỗi, hoặc có con số ra ngoài khoảng mà lời văn
+HELP = """Chạy lại các notebook với đủ số epoch và lưu kết quả thật vào file, kèm dấu niêm phong của code và kết quả.
+Notebook nào có ô bị lỗi, hoặc có con số ra ngoài khoảng mà lời văn
 nêu, thì giữ nguyên file cũ."""
 
 
@@ -39,30 +38,31 @@ def find(names: list[str]) -> list[Path]:
     return [there[stem] for stem in stems or there]
 
 
-def clean(notebook, digest: str) -> None:
-    """Keep of an executed notebook what is the same from run to run; `digest` is the hash of what was run."""
-    notebook["metadata"] = nbformat.from_dict(METADATA | {"ganlib": {"hash": digest}})
+def clean(notebook, code: str) -> None:
+    """Keep of an executed notebook what is the same from run to run, and seal it; `code`: the hash of what ran."""
     for cell in notebook["cells"]:
-        cell["metadata"] = {}
+        cell["metadata"].pop("execution", None)
         for output in cell.get("outputs", []):
             if len(output.get("data", {})) > 1:  # something stands in the place of a widget, which is gone
                 output["data"].pop(WIDGET, None)
+    sealed = {"ganlib": {"code": code, "seal": seal(notebook, code)}}
+    notebook["metadata"] = nbformat.from_dict(METADATA | sealed)
 
 
 def refresh(path: Path) -> bool:
     """Execute one notebook in its own folder; write it if all cells ran. True if it has no faults."""
     notebook = nbformat.read(path, as_version=4)
-    digest = notebook_hash(notebook)  # before the run: code that changes meanwhile makes the outputs stale
+    code = code_hash(notebook)  # before the run: code that changes meanwhile makes the outputs stale
     place, began = {"metadata": {"path": str(path.parent)}}, time.perf_counter()
     try:
         NotebookClient(notebook, timeout=3600, resources=place, coalesce_streams=True).execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         print(f"{path.stem}: LỖI, không ghi file.\n{error}", file=sys.stderr)
         return False
-    clean(notebook, digest)
+    clean(notebook, code)
     nbformat.validate(notebook)
     content = (nbformat.writes(notebook, indent=1, ensure_ascii=False).rstrip("\n") + "\n").encode()
-    files.write(path, content)
+    record.write(path, content)
     said = f"{time.perf_counter() - began:.0f} giây, {len(content) / 1000:.0f} kB"
     faults = check_notebook(json.loads(content), path.parent)
     print("\n  cần sửa: ".join([f"{path.stem}: {said}", *faults]), flush=True)
@@ -76,9 +76,6 @@ def main() -> int:
     paths = find(parser.parse_args().names)
     os.environ.pop("GANLIB_EPOCHS", None)
     os.environ |= {"GANLIB_STRICT": "1", "PYTHONHASHSEED": "0"}
-    sets = [data.load(name) for name in data.NAMES]
-    if samples := [images.message for images in sets if images.source == "sample"]:
-        sys.exit("Chưa có dữ liệu đầy đủ, nên không chạy:\n" + "\n".join(samples))
     return 0 if all([refresh(path) for path in paths]) else 1
 
 
