@@ -16,168 +16,63 @@ from ganlib.exercises.checking import BLANK
 
 FOLDED = re.compile(r"<details><summary>Lời giải</summary>\n\n```python\n(.*?)```", re.S)
 
-# Check -> mistakes: a change (old, new) in the printed solution, or another answer altogether.
-MISTAKES = {
-    "kiem_tra_byte": [
-        "byte_51, byte_204 = 0.2, 0.8",
-        "byte_51, byte_204 = 51 / 255 - 0.5, 204 / 255 - 0.5",
-        "byte_51, byte_204 = 0.6, -0.6",
-        "byte_51, byte_204 = (51 / 256 - 0.5) / 0.5, (204 / 256 - 0.5) / 0.5",
-        "byte_51, byte_204 = 51, 204",
-    ],
-    "kiem_tra_so_batch": [
-        ("rest == 0 or drop_last", "drop_last"),
-        ("full + 1, rest", "full, m"),
-        ("full + 1, rest", "full + 1, m"),
-    ],
-    "kiem_tra_ve_byte": [
-        (".round()", ""),
-        ("round()", "ceil()"),
-        (".to(torch.uint8)", ""),
-        ("(x * 0.5 + 0.5)", "x"),
-        ("pixels.round()", "pixels.flatten().round()"),
-    ],
-    "kiem_tra_so_tham_so": [
-        "n_G, n_D = 100 * 1200 + 1200**2 + 1200 * 784, 784 * 1200 + 1200**2 + 1200",
-        "n_G, n_D = 2_503_984, 2_503_984",
-        "n_G, n_D = 2503300, 2386384",
-        "n_G, n_D = 101 * 1200 + 1201 * 784, 785 * 1200 + 1201",
-    ],
-    "kiem_tra_nhieu_deu": [
-        ("(2 * torch.rand(m, latent_dim) - 1)", "torch.rand(m, latent_dim)"),
-        (" * 3**0.5", ""),
-        ("(2 * torch.rand(m, latent_dim) - 1) * 3**0.5", "torch.randn(m, latent_dim)"),
-        ("(2 * torch.rand(m, latent_dim) - 1) * 3**0.5", "torch.randn(m, latent_dim).sign()"),
-        ("torch.rand(m, latent_dim)", "torch.rand(latent_dim).expand(m, latent_dim)"),
-        ("torch.rand(m, latent_dim)", "torch.rand(latent_dim, m)"),
-        ("return", "torch.manual_seed(0)\n    return"),
-    ],
-    "kiem_tra_G_sigmoid": [
-        ("nn.Sigmoid()", "nn.Tanh()"),
-        ("nn.Sigmoid()", "nn.Softmax(1)"),
-        ("nn.LeakyReLU(0.2)", "nn.Identity()"),
-        ("nn.Unflatten(1, (1, 28, 28))", "nn.Identity()"),
-    ],
-    "kiem_tra_k": [
-        ("range(k)", "range(1)"),
-        ("range(k)", "range(k + 1)"),
-        ("x = next(batches)", "x = list(batches)[0]"),
-        ("    for _", "    x = next(batches)\n    for _"),
-        ("x = next(batches)", "x = first = next(batches) if _ == 0 else first"),
-        ("    z = torch.randn(m, latent_dim)  # bước 4: nhiễu mới\n", ""),
-        ("        step_D(x, z)", "        step_D(x, z)\n        step_G(z)"),
-        ("return step_G(z)", "step_G(z)\n    return 0"),
-    ],
-    "kiem_tra_update_G": [
-        ("-cross_entropy(fake_logit, torch.zeros_like(", "cross_entropy(fake_logit, torch.ones_like("),
-        ("-cross_entropy", "cross_entropy"),
-        ("    optimizer_G.zero_grad()\n", ""),
-        ("    optimizer_G.step()\n", ""),
-        ("optimizer_G.step()", "optimizer_G.step(), optimizer_G.step()"),
-        ("    fake_logit = D(", "    images = G(z)\n    D.requires_grad_(False)\n    fake_logit = D("),
-        ("loss.detach()", "loss"),
-        ("return loss", "return -loss"),
-    ],
-    "kiem_tra_update_D": [
-        ("G(z).detach()", "G(z)"),
-        ("    optimizer_D.zero_grad()\n", ""),
-        ("eqn3.backward()", "(-eqn3).backward()"),
-        ("logsigmoid(D(x)).mean() + logsigmoid(-D(fake))", "logsigmoid(-D(x)).mean() + logsigmoid(D(fake))"),
-        (" + logsigmoid(-D(fake)).mean()", ""),
-        ("logsigmoid(-D(fake))", "logsigmoid(D(fake))"),
-        (".mean()", ".sum()"),
-        ("    optimizer_D.step()", "    pass"),
-        ("eqn3.detach()", "eqn3"),
-        ("return eqn3", "return -eqn3"),
-        ("optimizer_D.step()", "optimizer_D.step(), nn.init.zeros_(G[0].bias)"),
-    ],
-    "kiem_tra_so_buoc_G": [
-        ("(k * m)", "m"),
-        ("//", "/"),
-        ("n_epochs * per_epoch", "per_epoch"),
-        ("n_epochs * per_epoch", "n_epochs * n_images // (k * m)"),
-        ("n_images // (k * m)", "-(-n_images // (k * m))"),
-    ],
-    "kiem_tra_lam_muot": [
-        ("values[0], []", "0.0, []"),
-        ("decay * mean + (1 - decay) * value", "(1 - decay) * mean + decay * value"),
-        ("return result", "return result[1:]"),
-        ("        result.append(mean)", "        result.append(mean)\n        mean = value"),
-    ],
-    "kiem_tra_epoch_tot": [
-        (" + 1", ""),
-        ("if lowest else scores", "if not lowest else scores"),
-        ("scores.nan_to_num(nan=never)", "scores[~scores.isnan()]"),
-    ],
-    "kiem_tra_doi_y": [
-        ("first - 1].float(), images[last - 1].float()", "first].float(), images[last].float()"),
-        ("(after - before)", "(images[last - 1] - images[first - 1]).float()"),
-        (".abs()", ""),
-        ("(after - before).abs()", "images[first - 1 : last].float().diff(dim=0).abs().mean(0)"),
-    ],
-    "kiem_tra_p_g": [
-        ("(1 - D) / D", "D / (1 - D)"),
-        ("p_data * (1 - D) / D", "p_data / D"),
-        ("p_data * (1 - D) / D", "p_data - D"),
-        ("p_data * (1 - D) / D", "(p_data * (1 - D) / D).sum()"),
-        ("(1 - D) / D", "((1 - D) / D) ** 2"),
-    ],
-    "kiem_tra_R1": [
-        ("gamma / 2 * ", "gamma * "),
-        ("gamma / 2 * ", "-gamma / 2 * "),
-        ("loss + gamma", "gamma"),
-        ("steep.mean()", "steep.sum()"),
-        ("slope.square().flatten(1).sum(1)", "slope.flatten(1).norm(dim=1)"),
-        ("create_graph=True", "retain_graph=True"),
-        ("real_logit.sum()", "torch.sigmoid(real_logit).sum()"),
-        ("G(z).detach()", "G(z)"),
-        ("return loss", "return 2 * loss"),
-    ],
-    "kiem_tra_JSD": [
-        ("(p + q) / 2", "p + q"),
-        ("torch.where(q > 0, q * (q / mix).log(), 0)", "(q * (q / mix).log())"),
-        ("(kl_p + kl_q) / 2", "kl_p + kl_q"),
-        ("(kl_p + kl_q) / 2", "kl_p"),
-        (".log()", ".log2()"),
-        ("mix = (p + q) / 2", "mix = (p * q).sqrt() + 1e-9"),
-    ],
-    "kiem_tra_doi_thang": [
-        ("+ d * math.log(2)", "- d * math.log(2)"),
-        ("+ d * math.log(2)", "+ d"),
-        ("+ d * math.log(2)", "+ 543.4"),
-        ("+ d * math.log(2)", "+ math.log(2)"),
-    ],
-    "kiem_tra_KL": [
-        ("torch.where(q > 0, q * (q / r).log(), 0)", "(q * (q / r).log())"),
-        ("q * (q / r)", "r * (r / q)"),
-        ("(q / r)", "(r / q)"),
-        (".log()", ".log2()"),
-        ("q * (q / r).log(), 0)", "(q + 0.01) * ((q + 0.01) / (r + 0.01)).log(), 0)"),
-    ],
-    "kiem_tra_frechet": [
-        ("a.std(0) - b.std(0)", "a.var(0) - b.var(0)"),
-        (".sum()", ".mean()"),
-        (".sum()", ""),
-        ("means**2 + stds**2", "stds**2"),
-        ("a.mean(0) - b.mean(0)", "a.mean() - b.mean()"),
-    ],
-    "kiem_tra_parzen": [
-        ('    windows.fill_diagonal_(-float("inf"))', "    pass"),
-        ('-float("inf")', "0"),
-        ("math.log(m - 1)", "math.log(m)"),
-        (" - math.log(m - 1)", ""),
-        ("windows.logsumexp(1) - math.log(m - 1)", "(windows.exp().sum(1) / (m - 1)).log()"),
-        ("logsumexp(1) - math.log(m - 1)", "logsumexp((0, 1)) - math.log(m - 1)"),
-    ],
-}
+# Check -> its mistakes: a change "old → new" in the printed solution, or another answer altogether.
+MISTAKES = """
+byte: byte_51, byte_204 = 0.2, 0.8 | byte_51, byte_204 = 51 / 255 - 0.5, 204 / 255 - 0.5
+    byte_51, byte_204 = 51, 204
+so_batch: rest == 0 or drop_last → drop_last | full + 1, rest → full, m | full + 1, rest → full + 1, m
+ve_byte: .round() → | .to(torch.uint8) → | (x * 0.5 + 0.5) → x | pixels.round() → pixels.flatten().round()
+so_tham_so: n_G, n_D = 2_503_984, 2_503_984 | n_G, n_D = 2503300, 2386384
+    n_G, n_D = 101 * 1200 + 1201 * 784, 785 * 1200 + 1201
+nhieu_deu: (2 * torch.rand(m, latent_dim) - 1) → torch.rand(m, latent_dim) | * 3**0.5 → * 1
+    (2 * torch.rand(m, latent_dim) - 1) * 3**0.5 → torch.randn(m, latent_dim)
+    torch.rand(m, latent_dim) → torch.rand(latent_dim).expand(m, latent_dim)
+    return → torch.manual_seed(0)\\n    return
+G_sigmoid: nn.Sigmoid() → nn.Tanh() | nn.LeakyReLU(0.2) → nn.Identity()
+    nn.Unflatten(1, (1, 28, 28)) → nn.Identity()
+k: range(k) → range(1) | x = next(batches) → x = list(batches)[0]
+    z = torch.randn(m, latent_dim)  # bước 4: nhiễu mới → pass | step_D(x, z) → step_D(x, z), step_G(z)
+    return step_G(z) → step_G(z)\\n    return 0
+update_G: -bce(fake_logit, torch.zeros_like( → bce(fake_logit, torch.ones_like(
+    -bce → bce | optimizer_G.zero_grad() → pass | optimizer_G.step() → pass
+    fake_logit = D( → images = G(z)\\n    D.requires_grad_(False)\\n    fake_logit = D( | loss.detach() → loss
+update_D: G(z).detach() → G(z) | optimizer_D.zero_grad() → pass | eqn3.backward() → (-eqn3).backward()
+    logsigmoid(D(x)).mean() + logsigmoid(-D(fake)) → logsigmoid(-D(x)).mean() + logsigmoid(D(fake))
+    .mean() → .sum() | return eqn3 → return -eqn3
+    optimizer_D.step() → optimizer_D.step(), nn.init.zeros_(G[0].bias)
+so_buoc_G: (k * m) → m | // → / | n_images // (k * m) → -(-n_images // (k * m))
+lam_muot: values[0], [] → 0.0, [] | decay * mean + (1 - decay) * value → (1 - decay) * mean + decay * value
+    return result → return result[1:]
+epoch_tot: + 1 → | if lowest else scores → if not lowest else scores
+    scores.nan_to_num(nan=never) → scores[~scores.isnan()]
+doi_y: first - 1].float(), images[last - 1].float() → first].float(), images[last].float()
+    (after - before) → (images[last - 1] - images[first - 1]).float()
+    (after - before).abs() → images[first - 1 : last].float().diff(dim=0).abs().mean(0)
+p_g: (1 - D) / D → D / (1 - D) | p_data * (1 - D) / D → p_data / D
+    p_data * (1 - D) / D → (p_data * (1 - D) / D).sum()
+R1: gamma / 2 * → gamma * | gamma / 2 * → -gamma / 2 * | steep.mean() → steep.sum()
+    create_graph=True → retain_graph=True | G(z).detach() → G(z)
+JSD: return entropy → return 2 * entropy | r.log() → r.log2() | (p + q) / 2 → p + q
+    torch.where(r > 0, r * r.log(), 0) → (r * r.log())
+doi_thang: + d * math.log(2) → - d * math.log(2) | + d * math.log(2) → + d | + d * math.log(2) → + 543.4
+KL: torch.where(q > 0, q * (q / r).log(), 0) → (q * (q / r).log()) | q * (q / r) → r * (r / q) | (q / r) → (r / q)
+    .log() → .log2()
+frechet: a.std(0) - b.std(0) → a.var(0) - b.var(0) | .sum() → .mean() | means**2 + stds**2 → stds**2
+    a.mean(0) - b.mean(0) → a.mean() - b.mean()
+parzen: windows.fill_diagonal_(-float("inf")) → pass | -float("inf") → 0 | math.log(m - 1) → math.log(m)
+    windows.logsumexp(1) - math.log(m - 1) → (windows.exp().sum(1) / (m - 1)).log()
+"""
+MISTAKES = dict(entry.split(":", 1) for entry in re.split(r"\n(?! )", MISTAKES.strip()))
+MISTAKES = {f"kiem_tra_{name}": re.split(r"\n +| \| ", words.strip()) for name, words in MISTAKES.items()}
 CHECKS = pytest.mark.parametrize("name", MISTAKES)
 ODD = [None, ..., "x", [], object(), float("nan"), torch.ones(2), nn.Linear(2, 2)]
 EXERCISES = {}  # check -> (the cell to fill in, the solution folded up behind it)
 for path in NOTEBOOKS:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     for cell, after in zip(cells, cells[1:], strict=False):
-        if call := re.search(r"^(kiem_tra_\w+)\(", "".join(cell["source"]), re.M):
-            EXERCISES[call[1]] = cell, FOLDED.search("".join(after["source"]))[1]
+        call = re.search(r"^(kiem_tra_\w+)\(", "".join(cell["source"]), re.M)
+        if call and (folded := FOLDED.search("".join(after["source"]))):
+            EXERCISES[call[1]] = cell, folded[1]
 
 
 @pytest.fixture
@@ -201,7 +96,7 @@ def hand_in(said, monkeypatch):
     def try_it(name, answer):
         call = ast.parse("".join(EXERCISES[name][0]["source"])).body[-1].value
         names = {"torch": torch, "nn": nn, "math": math, "m": 100, "latent_dim": 100}
-        names["cross_entropy"] = nn.functional.binary_cross_entropy_with_logits
+        names["bce"] = nn.functional.binary_cross_entropy_with_logits
         exec(compile(answer, "the answer", "exec"), names)
         arguments, seeded, verdicts = [names[a.id] for a in call.args], torch.manual_seed, []
         for seed in range(3):
@@ -234,9 +129,10 @@ def secrets(cell, answer):
 @pytest.mark.parametrize("name, wrong", [(name, wrong) for name in MISTAKES for wrong in MISTAKES[name]])
 def test_a_mistake_is_refused_with_a_hint_that_keeps_the_answer_to_itself(name, wrong, hand_in):
     cell, answer = EXERCISES[name]
-    if isinstance(wrong, tuple):
-        assert wrong[0] in answer
-        wrong = answer.replace(*wrong)
+    if "→" in wrong:
+        old, new = (part.strip().replace("\\n", "\n") for part in wrong.split("→"))
+        assert old in answer
+        wrong = answer.replace(old, new)
     verdict, hint = hand_in(name, wrong)
     assert verdict is False and hint.startswith("Chưa đúng. Gợi ý: "), hint
     assert hint.count("\n") == 1 and len(hint) < 250
