@@ -1,7 +1,11 @@
-"""Runs: what a reader's settings and own functions do, what stops a run, and that looking changes nothing."""
+"""Runs: the plain path and the fast one, settings, the average and the rates, what stops a run; looking changes nothing."""
 
 import ast
+import copy
+import itertools
 import math
+import sys
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 
@@ -11,9 +15,9 @@ import torch
 from conftest import ROOT, code_cells, random_images, same, weights
 from torch.nn.utils import parameters_to_vector
 
-from ganlib import algorithm
+from ganlib import algorithm, state, training
 from ganlib.networks import Discriminator, Generator
-from ganlib.training import answers, start, steps, train
+from ganlib.training import EVERY, PLAIN, Settings, answers, start, steps, train
 
 SMALL = {"hidden_G": (16, 32), "hidden_D": (32, 16), "m": 10}
 PLAINLY = {"device": "cpu", "fast": False}  # Algorithm 1's own path
@@ -34,8 +38,8 @@ def test_the_plain_path_is_the_loop_that_one_writes_by_hand():
     torch.manual_seed(5)
     G, D = Generator(hidden=(16, 32)), Discriminator(hidden=(32, 16))
     fixed = torch.randn(36, 100)
-    adam_D = torch.optim.Adam(D.parameters(), lr=1e-4, betas=(0.5, 0.999))
-    adam_G = torch.optim.Adam(G.parameters(), lr=4e-4, betas=(0.5, 0.999))
+    adam_D = torch.optim.Adam(D.parameters(), lr=6e-4, betas=(0.0, 0.99))
+    adam_G = torch.optim.Adam(G.parameters(), lr=1.2e-3, betas=(0.0, 0.99))
     losses, images = [], random_images(125)
     for _ in range(2):
         order = torch.randperm(125)
@@ -52,7 +56,7 @@ def test_the_plain_path_is_the_loop_that_one_writes_by_hand():
             loss_G.backward()
             adam_G.step()
             losses.append([loss_D.item(), loss_G.item()])
-    options = {"seed": 5, "k": 2, "average": 0.0} | SMALL | PLAINLY
+    options = {"seed": 5, "k": 2, "average": 0.0, "decay_steps": 0} | SMALL | PLAINLY
     told = islice(steps(start(**options), images), 12)  # the same, and from epoch to epoch by itself
     assert [[loss.item() for loss in pair] for pair in told] == losses
     epochs = list(train(images, 2, **options))
@@ -81,12 +85,60 @@ def of_the_notebook():
 def test_the_functions_of_notebook_03_train_as_ganlib_s(images, precision):
     update_D, update_G = of_the_notebook()
     assert update_D is not algorithm.update_D
-    tricks = ("fused", "masks", "frozen") if precision == "bf16" else False  # "joined" draws other masks
-    options = SMALL | {"device": "cpu", "precision": precision, "fast": tricks}
+    options = SMALL | {"device": "cpu", "precision": precision}
     mine = last(train(images, 2, update_D=update_D, update_G=update_G, **options))
     ours = last(train(images, 2, **options))
     assert same(weights(mine.state), weights(ours.state))
     assert (mine.loss_D, mine.loss_G) == (ours.loss_D, ours.loss_G)
+
+
+def test_what_makes_it_faster_changes_nothing_but_rounding_and_dropout_s_masks(images):
+    options = {"device": "cpu", "precision": "fp32", "dropout": 0.0} | SMALL
+    fast, plain = (last(train(images, 2, fast=how, **options)) for how in (True, False))
+    for a, b in zip(weights(fast.state), weights(plain.state), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("has", "fast", "expected"), [
+    ({}, True, "fp32"), ({"avx512_bf16": True}, True, "bf16"), ({"amx_bf16": True}, True, "bf16"),
+    ({"avx512_bf16": True}, False, "fp32"),
+])  # fmt: skip
+def test_bf16_where_the_processor_has_instructions_for_it(monkeypatch, has, fast, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    assert start("cpu", fast=fast).precision == expected
+
+
+@pytest.mark.parametrize(("generation", "expected"), [((7, 5), False), ((8, 0), True), ((9, 0), True)])
+def test_bf16_on_a_gpu_by_its_generation_not_by_emulation(monkeypatch, generation, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: generation)
+    assert state.has_bf16(torch.device("cuda")) is expected
+
+
+@pytest.mark.parametrize("p", [0.0, 0.0015, 0.3, 0.998])
+def test_masks_drop_a_share_p_and_keep_the_mean(p):
+    """Each byte of a random word as the others; fresh each time; in training only."""
+    torch.manual_seed(0)
+    n, layer = 400_000, state.Dropout(p)
+    y = layer(torch.ones(n // 8, 8))
+    rounded = p if p < 1 / 512 or p > 511 / 512 else round(256 * p) / 256
+    sigma = math.sqrt(max(rounded * (1 - rounded), 1e-12) / n)
+    zeros = (y == 0).double()
+    assert zeros.mean().item() == pytest.approx(rounded, abs=5 * sigma)
+    assert (zeros.mean(0) - rounded).abs().max() <= 5 * sigma * math.sqrt(8)
+    assert y[y != 0].unique().item() == pytest.approx(1 / (1 - rounded), rel=1e-6)
+    x = torch.randn(13, 7)  # no multiple of eight
+    assert layer.eval()(x) is x and (
+        p == 0 or not torch.equal(layer.train()(torch.ones(99)), layer(torch.ones(99)))
+    )
+
+
+def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32(images):
+    exact, rough = (
+        last(train(images, 1, device="cpu", precision=p, dropout=0.0, **SMALL)) for p in ("fp32", "bf16")
+    )
+    assert {p.dtype for p in weights(rough.state)} == {torch.float32} and "(bf16)" in str(rough)
+    assert exact.loss_D != rough.loss_D == pytest.approx(exact.loss_D, rel=0.02)
+    torch.testing.assert_close(rough.images, exact.images, atol=0.05, rtol=0)
 
 
 def test_a_reader_s_own_updates_are_what_trains(images):
@@ -126,11 +178,50 @@ def test_the_average_is_the_average(images):
         torch.testing.assert_close(parameters_to_vector(state.sampler().parameters()), expected)
 
 
-def test_a_learning_rate_that_the_reader_sets_stays(images):
-    state = start(**SMALL, **PLAINLY)
-    for epoch in train(images, 3, state=state):
-        assert state.optimizer_D.param_groups[0]["lr"] == (1e-4 if epoch.epoch == 1 else 0.1)
-        state.optimizer_D.param_groups[0]["lr"] = 0.1
+def test_the_rates_fall_as_one_over_one_plus_t_over_T_or_not_at_all(images):
+    def rates(state):
+        return [optimizer.param_groups[0]["lr"] for optimizer in (state.optimizer_D, state.optimizer_G)]
+
+    falling, constant = start(decay_steps=5, lr_D=0.1, lr_G=0.2, **SMALL), start(decay_steps=0, **SMALL)
+    for t, _ in enumerate(zip(range(10), steps(falling, images), steps(constant, images), strict=False), 1):
+        assert rates(falling) == pytest.approx([0.1 / (1 + t / 5), 0.2 / (1 + t / 5)])
+        assert rates(constant) == [Settings.lr_D, Settings.lr_G]
+    assert rates(start(**PLAIN)) == [2e-4, 2e-4] and start(**PLAIN).schedulers == []
+
+
+def test_an_optimizer_or_a_rate_that_the_reader_puts_there_is_what_trains(images):
+    """One step of SGD is −lr times the gradient of the plain update."""
+    mine = start("cpu", dropout=0.0, average=0.0, decay_steps=0, **SMALL)
+    mine.optimizer_D = torch.optim.SGD(mine.D.parameters(), lr=0.5)
+    plain = copy.deepcopy(mine)
+    with plain.own_randomness():
+        order, z = torch.randperm(120), plain.noise(10)
+    sgd = torch.optim.SGD(plain.D.parameters(), lr=0.5)
+    algorithm.update_D(plain.D, plain.G, images.batch(order[:10]), z, sgd)
+    next(steps(mine, images))
+    for moved, expected in zip(mine.D.parameters(), plain.D.parameters(), strict=True):
+        torch.testing.assert_close(moved, expected, atol=1e-6, rtol=1e-4)
+    for epoch in train(images, 3, state=mine):
+        assert mine.optimizer_D.param_groups[0]["lr"] == (0.5 if epoch.epoch == 1 else 0.1)
+        mine.optimizer_D.param_groups[0]["lr"] = 0.1
+
+
+def test_frames_are_what_stood_every_fifty_iterations():
+    state = start("cpu", **SMALL)
+    (epoch,) = train(random_images(1200), 1, state=state)
+    assert EVERY == 50 and [frame.iteration for frame in epoch.frames] == [50, 100, 120]
+    assert torch.equal(epoch.frames[-1].images, training.data.to_pixels(epoch.images))
+    assert epoch.D_x == pytest.approx(np.mean([frame.D_x for frame in epoch.frames]))
+    assert epoch.frames[0].images.dtype == torch.uint8 and epoch.frames[0].loss_D > 0
+
+
+def test_a_training_that_does_not_train_says_so(images, capsys):
+    train(images, 1, **SMALL)  # the loop round it is missing
+    assert capsys.readouterr().out.startswith("train chưa chạy epoch nào. Hãy viết: for epoch in train")
+    state = start(**SMALL)
+    assert len(list(train(images, 2, state=state))) == 2 and not capsys.readouterr().out
+    assert list(train(images, 2, state=state)) == []
+    assert "đã học 2 epoch; epochs=2 là tổng số" in capsys.readouterr().out
 
 
 def test_answers_are_means_of_D_without_dropout(images):
@@ -148,30 +239,38 @@ def test_answers_are_means_of_D_without_dropout(images):
     assert answers(D, G, x, z) == told and not D.training
 
 
+def test_settings_take_numpy_s_numbers_and_lists():
+    s = Settings(
+        seed=np.int64(1), k=np.int32(2), lr_D=np.float32(0.5), hidden_G=[np.int64(8), 9], betas=[0, 0.5]
+    )
+    assert (s.seed, s.k, s.lr_D, s.hidden_G, s.betas) == (1, 2, 0.5, (8, 9), (0.0, 0.5))
+    assert {type(v) for v in (s.seed, s.k, *s.hidden_G)} == {int} and type(s.lr_D) is type(
+        s.betas[0]
+    ) is float
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"k": 0}, "k phải là số nguyên từ 1"),
-        ({"m": "100"}, "m phải là số nguyên từ 1"),
-        ({"seed": -1}, "seed phải là số nguyên từ 0"),
-        ({"lr_D": 0}, "lr_D phải là một số dương"),
-        ({"lr_G": float("nan")}, "lr_G phải là một số dương"),
-        ({"hidden_G": 512}, "hidden_G phải là dãy số nguyên dương"),
-        ({"loss": "wgan"}, "loss phải là 'non_saturating' hoặc 'minimax'; đã nhận 'wgan'"),
-        ({"average": 1.0}, "average phải là số từ 0 đến dưới 1"),
+        ({"k": 0}, "k không thể là 0; mặc định là 1"),
+        ({"m": "100"}, "m không thể là '100'"),
+        ({"m": 2.5}, "m không thể là 2.5"),
+        ({"seed": -1}, "seed không thể là -1"),
+        ({"lr_G": float("nan")}, "lr_G không thể là nan"),
+        ({"hidden_G": 512}, "hidden_G không thể là 512"),
+        ({"hidden_D": ()}, "hidden_D không thể là"),
+        ({"loss": "wgan"}, "loss không thể là 'wgan'; mặc định là 'non_saturating'"),
+        ({"average": 1.0}, "average không thể là 1.0"),
+        ({"betas": (0.5, 0.9, 0.99)}, "betas không thể là"),
         ({"precision": "fp16"}, "precision phải là"),
-        ({"m": 121}, "cần k·m = 1·121 = 121 ảnh.*chỉ có 120. Hãy giảm k hoặc m"),
-        ({"epochs": 0}, "epochs phải là số nguyên từ 1"),
-        ({"learning_rate": 0.1}, "'learning_rate'.*lr_D"),
-        ({"images": [1, 2, 3]}, "images phải là data.Images"),
-        ({"images": torch.zeros(120, dtype=torch.int64)}, "uint8"),
+        ({"learning_rate": 0.1}, "Không có lựa chọn learning_rate.*lr_D"),
+        ({"m": 121}, "k·m = 121 ảnh, ở đây chỉ có 120: giảm k hoặc m"),
         ({"state": start(**SMALL, **PLAINLY)}, "state"),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(images, settings, words):
-    settings = {"images": images, "epochs": 1, "device": "cpu"} | SMALL | settings
     with pytest.raises((ValueError, TypeError), match=words):
-        train(**settings)  # the call itself: nothing is iterated
+        train(images, 1, **({"device": "cpu"} | SMALL | settings))  # the call itself: nothing is iterated
 
 
 def stopped(run):
@@ -179,35 +278,77 @@ def stopped(run):
     with pytest.warns(RuntimeWarning) as said:
         assert list(run) == []
     (warning,) = said
-    return warning.message
+    return str(warning.message)
 
 
-@pytest.mark.parametrize(("done", "kept"), [(0, "trở về trọng số ban đầu"), (1, "trọng số ở cuối epoch 1")])
-def test_a_loss_that_is_not_finite_goes_back_to_the_last_good_epoch(images, done, kept):
+@pytest.mark.parametrize("done", [0, 1])
+def test_a_loss_that_is_not_finite_goes_back_to_the_last_good_epoch(images, done):
     state = start(average=0.9, **SMALL, **PLAINLY)
     list(train(images, 1, state=state) if done else ())
     good = weights(state)
     run = train(images, 5, state=state, update_D=lambda *given: algorithm.update_D(*given) * math.nan)
-    message = stopped(run)
-    assert message.why == "not finite" and kept in str(message)
-    assert f"Loss ở epoch {done + 1} là NaN hoặc vô hạn (thường vì tốc độ học quá lớn)" in str(message)
+    said = stopped(run)
+    assert (
+        said.startswith("Loss là NaN hoặc vô hạn (thường vì tốc độ học quá lớn)")
+        and f"cuối epoch {done}" in said
+    )
     assert state.epoch == done and same(good, weights(state))
     whole = last(train(images, 2, average=0.9, **SMALL, **PLAINLY))
     assert last(train(images, 2, state=state)).loss_D == whole.loss_D  # it goes on as if nothing had been
 
 
-def test_ctrl_c_keeps_the_epochs_so_far(images):
-    state, calls = start(**SMALL, **PLAINLY), iter(range(3))
-    run = train(images, 9, state=state)
-    assert [next(run).epoch, next(run).epoch] == [1, 2]
-    good = weights(state)
+CORE = {module.__file__ for module in (algorithm, state, training)}
 
-    def stop(*_):
-        if next(calls, None) is None:
+
+def stop_before_line(number, work):
+    """work(), with a KeyboardInterrupt before that line of the core (counted as run); whether it came."""
+    lines, came = itertools.count(1), []
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename not in CORE:
+            return None
+        if event == "line" and next(lines) == number:
+            came.append(frame.f_lineno)
             raise KeyboardInterrupt
+        return trace
 
-    handle = state.G.register_forward_pre_hook(stop)
-    message = stopped(run)
-    handle.remove()
-    assert message.why == "interrupt" and "Đã dừng theo yêu cầu; giữ nguyên" in str(message)
-    assert state.epoch == 2 and same(good, weights(state))
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        with suppress(KeyboardInterrupt):  # before or after an epoch it is the caller's to catch
+            work()
+    finally:
+        sys.settrace(previous)
+    return bool(came)
+
+
+@pytest.mark.filterwarnings("ignore:Dừng theo yêu cầu", "ignore:Seems like")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_stopped_at_any_line_a_run_goes_on_as_if_it_had_not_been(precision):
+    """Each line of both updates, and of all that stands around them in an epoch; rates that fall and the average too."""
+    few = random_images(10)
+    tiny = {
+        "precision": precision,
+        "device": "cpu",
+        "m": 10,
+        "hidden_G": (8,),
+        "hidden_D": (8,),
+        "decay_steps": 3,
+    }
+
+    def begun():
+        state = start(**tiny)
+        list(train(few, 1, state=state))
+        return state
+
+    whole = begun()
+    list(train(few, 3, state=whole))
+    for number in itertools.count(1):
+        run = begun()
+        if not stop_before_line(number, lambda run=run: list(train(few, 2, state=run))):
+            break
+        list(train(few, 3, state=run))
+        assert same(weights(run), weights(whole)) and torch.equal(run.random[0], whole.random[0])
+        assert run.optimizer_G.param_groups[0]["lr"] == whole.optimizer_G.param_groups[0]["lr"]
+        assert run.D.training and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+    assert number > 100
