@@ -6,6 +6,7 @@ import re
 import nbformat
 import phat_bai
 import pytest
+import torch
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -79,8 +80,39 @@ def test_the_check_of_a_blank_refuses_a_mistake_with_a_hint(name, change, capsys
     assert said.startswith(("Chưa đúng. Gợi ý: ", "Code của bạn báo lỗi", "Câu trả lời chưa đúng kiểu"))
 
 
+LOOP_OF_03 = """
+G, D = networks.Generator(3, (4,)), networks.Discriminator((4,))
+optimizer_G, optimizer_D = Adam(G.parameters()), Adam(D.parameters())
+batches, k = iter(torch.rand(6, 5, 1, 28, 28)), 3
+for _ in range(2):
+    for _ in range(k):
+        z, x = torch.randn(5, 3), next(batches)
+        update_D(D, G, x, z, optimizer_D)
+    z = torch.randn(5, 3)
+    update_G(D, G, z, optimizer_G)
+verdict = kiem_tra_vong_lap(optimizer_D, optimizer_G, batches, k, 2)
+"""
+WRONG_LOOPS = [
+    ("    update_G(D, G, z, optimizer_G)\n", ""),
+    ("        update_D(D, G, x, z, optimizer_D)\n", ""),
+    ("range(k)", "range(2)"),
+    ("    update_G(", "        update_G("),
+    ("next(batches)", "torch.rand(5, 1, 28, 28)"),
+]
+
+
+@pytest.mark.parametrize("change", [("", ""), *WRONG_LOOPS])
+def test_the_check_of_the_loop_counts_who_stepped(change, capsys):
+    names = {"networks": networks, "torch": torch, "Adam": torch.optim.Adam} | vars(algorithm)
+    names["kiem_tra_vong_lap"] = blanks.kiem_tra_vong_lap
+    assert change[0] in LOOP_OF_03
+    exec(LOOP_OF_03.replace(*change), names)
+    assert names["verdict"] is (change == ("", ""))
+    assert capsys.readouterr().out.startswith(("Chưa đúng. Gợi ý: ", "Đúng rồi!"))
+
+
 def test_every_check_of_a_blank_is_proven_against_three_mistakes():
-    assert {name for name in vars(blanks) if name.startswith("kiem_tra_")} == set(WRITTEN)
+    assert {name for name in vars(blanks) if name.startswith("kiem_tra_")} == {*WRITTEN, "kiem_tra_vong_lap"}
     assert all(len(mistakes) >= 3 for _, mistakes in WRITTEN.values())
 
 

@@ -75,3 +75,19 @@ def kiem_tra_buoc_G(update_G):
     need(free, "D bị khoá mà chưa mở lại: ở nửa vòng sau nó không học được gì.")
     hint = "Lực kéo này là của eqn4. Bài dùng loss không bão hoà: ảnh giả mang nhãn 1 (Đính chính 7)."
     judge(step, down, -1, [(eqn4, hint)], loss, "loss của G")
+
+
+@check
+def kiem_tra_vong_lap(optimizer_D, optimizer_G, batches, k, turns):
+    """After the loop: who stepped how often in `turns` iterations, and whether D met every batch."""
+    steps_D, steps_G = (steps(one) for one in (optimizer_D, optimizer_G))
+    need(steps_G, "G chưa đi bước nào: gọi update_G ở bước 5.")
+    need(steps_D, "D chưa đi bước nào: gọi update_D ở bước 2.")
+    need(steps_G == turns, f"{turns} vòng lặp mà G đã đi {steps_G} bước: một vòng lặp chỉ có một.")
+    need(steps_D == k * turns, f"k = {k}, {turns} vòng lặp mà D đã đi {steps_D} bước.")
+    need(not list(batches), "D chưa gặp hết các batch: mỗi bước của D lấy một batch mới (Đính chính 4).")
+
+
+def steps(optimizer):
+    """How many steps Adam has taken."""
+    return max((int(state["step"]) for state in optimizer.state.values()), default=0)
