@@ -3,6 +3,7 @@
 import copy
 import math
 import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 
@@ -17,6 +18,9 @@ FIXED_IMAGES = 36  # how many images of one fixed noise are kept, after every ep
 WHOLE, SHARES = ("k", "m", "latent_dim", "hidden_G", "hidden_D"), ("betas", "average", "dropout")
 ALONE = threading.RLock()  # torch's random state is one for all threads, and JupyterLab clicks from another
 
+# A reader's update may leave out optimizer.step(): the stepper says so in its own words.
+warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -28,10 +32,8 @@ class Settings:
     lr_D: float = 6e-4
     lr_G: float = 1.2e-3
     betas: tuple = (0.0, 0.99)  # of Adam (the authors: SGD with momentum)
-    decay_steps: int = (
-        6_000  # after so many iterations the rates have halved: lr/(1 + t/decay_steps); 0: constant
-    )
-    average: float = 0.9997  # G's weights averaged over the iterations with this decay (EMA); 0: no average
+    decay_steps: int = 6_000  # iterations until the rates have halved: lr/(1 + t/decay_steps); 0: constant
+    average: float = 0.9999  # G's weights averaged over the iterations with this decay (EMA); 0: no average
     loss: str = "non_saturating"  # or "minimax" (eqn4)
     hidden_G: tuple = (512, 512)
     hidden_D: tuple = (512, 512)

@@ -139,7 +139,7 @@ class Training:
         return "train chưa chạy epoch nào. Hãy viết: for epoch in train(…): print(epoch)"
 
     def __del__(self):
-        if not self.begun:
+        if not getattr(self, "begun", True):
             print(self)
 
 
@@ -165,31 +165,26 @@ def train(
 
 def _epochs(state, images, epochs, run):
     per_epoch = len(images) // (state.settings.k * state.settings.m)
-    x = images.batch(torch.arange(min(ASKED, len(images))))
-    z = torch.randn(ASKED, state.settings.latent_dim, generator=torch.Generator().manual_seed(0)).to(
-        state.device
-    )
+    x, z = images.batch(torch.arange(min(ASKED, len(images)))), torch.Generator().manual_seed(0)
+    z = torch.randn(ASKED, state.settings.latent_dim, generator=z).to(state.device)  # the same all along
+    askable = isinstance(x, torch.Tensor)  # else only the reader's update_D knows how to ask D
     while state.epoch < epochs:
         good, began, losses, frames = state.state_dict(), time.perf_counter(), [], []
         try:
             for i, pair in enumerate(islice(run, per_epoch), 1):
                 losses.append(torch.stack(pair))
                 if i % EVERY == 0 or i == per_epoch:
-                    told = (
-                        answers(state.D, state.G, x, z)
-                        if isinstance(x, torch.Tensor)
-                        else (math.nan, math.nan)
-                    )
+                    asked = answers(state.D, state.G, x, z) if askable else (math.nan, math.nan)
                     shown = data.to_pixels(state.draw().nan_to_num(0))
-                    frames.append(Frame(state.iterations, *losses[-1].tolist(), *told, shown))
+                    frames.append(Frame(state.iterations, *losses[-1].tolist(), *asked, shown))
             means = torch.stack(losses).mean(0).tolist()
             if not all(map(math.isfinite, means)):
                 raise ArithmeticError("Loss là NaN hoặc vô hạn (thường vì tốc độ học quá lớn)")
             means += [sum(getattr(frame, of) for frame in frames) / len(frames) for of in ("D_x", "D_Gz")]
+            state.epoch += 1
         except (KeyboardInterrupt, ArithmeticError) as why:
             state.load_state_dict(good)
-            words = f"{why or 'Dừng theo yêu cầu'}: đã dừng, trọng số như ở cuối epoch {state.epoch}."
+            words = f"{str(why) or 'Dừng theo yêu cầu'}: đã dừng, trọng số như ở cuối epoch {state.epoch}."
             warnings.warn(words, RuntimeWarning, stacklevel=3)
             return
-        state.epoch += 1
         yield Epoch(state.epoch, epochs, *means, state.draw(), frames, time.perf_counter() - began, state)
