@@ -3,10 +3,12 @@
 import inspect
 import re
 
+import cham_bai
 import nbformat
 import phat_bai
 import pytest
 import torch
+from conftest import ROOT
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -96,7 +98,7 @@ WRONG_LOOPS = [
     ("    update_G(D, G, z, optimizer_G)\n", ""),
     ("        update_D(D, G, x, z, optimizer_D)\n", ""),
     ("range(k)", "range(2)"),
-    ("    update_G(", "        update_G("),
+    ("    z = torch.randn(5, 3)\n    update_G(", "        z = torch.randn(5, 3)\n        update_G("),
     ("next(batches)", "torch.rand(5, 1, 28, 28)"),
 ]
 
@@ -185,3 +187,57 @@ def test_a_mark_that_names_no_line_is_an_error(lesson):
     lesson.cells[0].metadata["class"]["blank"] = [["# nhân đôi", "return z"]]
     with pytest.raises(ValueError, match="không tìm thấy đoạn"):
         phat_bai.class_edition(lesson, "03")
+
+
+ASSIGNMENT = ROOT / "notebooks" / "lop_hoc" / "bai_lon.ipynb"
+# Question -> wrong answers: a change in the teacher's, and the points that are left.
+HANDED_IN = [
+    ("to_network", ("/ 127.5 - 1", "/ 255"), 0.5),
+    ("to_network", ("pixels[:, None]", "pixels"), 0.5),
+    ("update_D_soft", (".detach()\n    real", "\n    real"), 1.125),
+    ("update_D_soft", ("real_label)", "1.0)"), 0.75),
+    ("update_D_soft", ("    optimizer_D.zero_grad()\n", ""), 0.75),
+    ("update_D_soft", ("zeros_like", "ones_like"), 0.375),
+    ("one_epoch", ("torch.randperm(len(images))", "torch.arange(len(images))"), 1.125),
+    ("one_epoch", ("for _ in range(k):", "for _ in range(1):"), 0.75),
+    ("one_epoch", ("len(images) // (k * m)", "len(images) // m"), 0.375),
+    ("missing", ("minlength=10", "minlength=0"), 0.5),
+    ("missing", ("< least", "<= least"), 0.25),
+    ("missing", ("< least", "< 0.01"), 0.5),
+]
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """The teacher's answers: question -> code."""
+    cells = nbformat.read(ASSIGNMENT, as_version=4).cells
+    return {
+        cell.metadata["class"]["write"]: cell.source
+        for cell in cells
+        if "blank" in cell.metadata.get("class", {})
+    }
+
+
+def marks_of(sources):
+    names = {"torch": torch, "bce": torch.nn.functional.binary_cross_entropy_with_logits}
+    for source in sources.values():
+        exec(source, names)
+    return cham_bai.marks(names)
+
+
+def test_the_assignment_is_marked_ten_of_ten_with_the_rest_for_a_person(answers):
+    assert marks_of(answers) == cham_bai.POINTS and sum(cham_bai.POINTS.values()) == 5
+    first = nbformat.read(ASSIGNMENT, as_version=4).cells[0].source
+    points = [float(p) for p in re.findall(r"^\| \d \|.*?\| ([\d.]+) \|", first, re.M)]
+    assert points[:4] == list(cham_bai.POINTS.values()) and sum(points) == 10
+
+
+@pytest.mark.parametrize("name, change, left", HANDED_IN)
+def test_a_wrong_answer_costs_points_and_only_its_own(answers, name, change, left):
+    assert change[0] in answers[name]
+    wrong = answers | {name: answers[name].replace(*change)}
+    assert marks_of(wrong) == cham_bai.POINTS | {name: left}
+
+
+def test_what_is_empty_or_missing_earns_nothing(answers):
+    assert set(marks_of({"x": "def missing(labels, least=0.01):\n    ..."}).values()) == {0.0}
