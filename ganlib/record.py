@@ -79,9 +79,9 @@ def read(path):
         content = lzma.decompress(content) if content[:6] == b"\xfd7zXZ\0" else content
         return torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     except Exception as error:  # whatever stands in a file that is none of ours
-        raise RecordError(
-            f"Không đọc được {path} ({error}). Hãy lấy lại tệp từ nơi bạn đã nhận nó, hoặc huấn luyện lại."
-        ) from error
+        why = error.strerror if isinstance(error, OSError) else "tệp bị cắt, bị đổi, hay là tệp khác"
+        again = "Hãy lấy lại tệp từ nơi bạn đã nhận nó, hoặc huấn luyện lại."
+        raise RecordError(f"Không đọc được {path} ({why}). {again}") from error
 
 
 def load(path):
