@@ -3,12 +3,12 @@
 import ipywidgets as widgets
 import pytest
 import torch
+from conftest import random_images
 
 from ganlib import figures
 from ganlib.networks import Generator
-from ganlib.widgets.dirac import Panel as Smallest
-from ganlib.widgets.playground import Panel as Playground
-from ganlib.widgets.replay import Replay
+from ganlib.widgets.playground import Playground
+from ganlib.widgets.replay import Film, Replay
 from ganlib.widgets.stepper import Panel as Stepper
 from ganlib.widgets.walk import Walk
 
@@ -40,7 +40,7 @@ def test_the_numbers_of_curves_stand_in_words():
     """At most eleven points of each, folded under the picture; levels, points and bars have none there."""
     figure = figures.loss_curves([float(i) for i in range(1, 101)], [0.5] * 100)
     words = figures.numbers(figure)
-    assert "loss_D: (1; 1), (11; 11), " in words and words.count(";") == 2 * figures.POINTS
+    assert "loss_D: (1; 1), (11; 11), " in words and words.count(";") == 2 * 11
     figure, (left, right) = figures.panels("<A>", "B")
     left.plot([2, 1, 3], [0, 0, 0], label="points")
     left.plot([1, 2], [3, 4], label="a < b")
@@ -50,18 +50,26 @@ def test_the_numbers_of_curves_stand_in_words():
 
 
 def controls(widget):
-    """All buttons, menus, fields and sliders in it."""
+    """All buttons, menus, fields and sliders in it; Jupyter's Play names its own buttons."""
     if isinstance(widget, widgets.Box):
         return [one for child in widget.children for one in controls(child)]
-    return [] if isinstance(widget, widgets.HTML | widgets.Image) else [widget]
+    return [] if isinstance(widget, widgets.HTML | widgets.Image | widgets.Play) else [widget]
 
 
 def test_every_control_says_what_it_is(make_record):
     """Words on it or beside it, each once in the panel; a button also tells what it does."""
-    walk = Walk(Generator(hidden=(8,)).eval(), torch.randn(2, 100), list("ab"), {"thẳng": lambda a, b, t: a})
-    smallest = Smallest({"đứng yên": lambda theta, psi, eta: (theta, psi)})
-    for panel in (Replay(make_record(3)), Playground(), smallest, walk, Stepper(m=10)):
+    walk = Walk(Generator(hidden=(8,)), torch.randn(2, 100), list("ab"), lambda a, b, t: a)
+    stepper = Stepper(data=random_images(), m=10)
+    for panel, least in (Replay(Film(make_record(3))), 1), (Playground(), 9), (walk, 3), (stepper, 6):
         found = controls(panel.widget)
         names = [one.description for one in found]
-        assert all(names) and len(set(names)) == len(names) > 1
+        assert all(names) and len(set(names)) == len(names) >= least
         assert all(one.tooltip for one in found if isinstance(one, widgets.Button))
+
+
+def test_colours_of_the_stepper_mean_what_they_mean_everywhere():
+    from ganlib.widgets.page import STYLE
+
+    for name, color in {"D": figures.D_COLOR, "G": figures.G_COLOR, "x": figures.REAL_COLOR}.items():
+        assert f"--{name}: {color}" in STYLE and f".gs .{name} {{color: var(--{name})}}" in STYLE
+    assert f"--line: {figures.LINE_COLOR}" in STYLE

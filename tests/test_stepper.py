@@ -1,41 +1,34 @@
 """The stepper: the same bits as training, whatever is looked at; what it tells of every line; its panel."""
 
-import asyncio
 import copy
 import functools
 import html
 import json
-import math
 import random
 import re
 import sys
 import unicodedata
+import warnings
 from itertools import islice
 
 import pytest
 import torch
-from conftest import same, weights
+from conftest import random_images, same, weights
+from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
-from ganlib import algorithm, data, training
+from ganlib import algorithm, training
 from ganlib.algorithm import loss_D, loss_G
-from ganlib.widgets import panel, stepper, stepper_page
-from ganlib.widgets.stepper import RUN, WHAT_IFS, Panel
-from ganlib.widgets.stepper_run import AT_START, KEPT, LINES, NOT_KEPT, OVER
-from ganlib.widgets.stepper_words import say
-from ganlib.widgets.watch import Source, edited, place, watch
+from ganlib.widgets import page
+from ganlib.widgets import stepper as show_stepper
+from ganlib.widgets.machine import LINES, OVER
+from ganlib.widgets.stepper import WHAT_IFS, Panel
+from ganlib.widgets.watch import Source, edited, watch
 
+FEW = random_images()  # an epoch of twelve iterations
 SMALL = {"hidden_G": (8, 16), "hidden_D": (16, 8), "m": 10, "lr_D": 0.002}
 NAMES = [what_if.name for what_if in WHAT_IFS]
-
-
-@pytest.fixture(autouse=True)
-def few(monkeypatch):
-    """`load` gives 120 real digits, wherever they come from: an epoch is soon over."""
-    digits = data.load("mnist")
-    few = data.Images("mnist", digits.pixels[:120], digits.labels[:120], digits.source, "")
-    monkeypatch.setattr(sys.modules[Panel.__module__], "load", lambda name: few)
-    return few
+LAST = "yield loss_of_D, loss_of_G"
 
 
 def own_D(D, G, x, z, optimizer_D):
@@ -60,27 +53,23 @@ def own_G(D, G, z, optimizer_G):
     return loss.detach()
 
 
-def trained(images, n, *functions, **settings):
-    """Weights and losses after n iterations that nobody looks at."""
+def trained(n, *functions, images=FEW, **settings):
+    """Weights after n iterations that nobody looks at."""
     state = training.start("cpu", fast=False, **SMALL | settings)
-    losses = [[*map(float, pair)] for pair in islice(training.steps(state, images, *functions), n)]
-    return weights(state), losses
+    with warnings.catch_warnings(record=True):
+        for _ in islice(training.steps(state, images, *functions), n):
+            pass
+    return weights(state)
 
 
-def machine(*functions, what_if=0, **settings):
-    shown = Panel("mnist", *functions, **SMALL | settings)
-    shown.choose(what_if)
-    return shown.machine
+def panel(*functions, what_if=0, data=FEW, **settings):
+    shown = Panel(*functions, data=data, **SMALL | settings)
+    shown.menu.value = what_if
+    return shown
 
 
-def told(machine, stop):
-    heads, more, bad = say(machine, stop)
-    return " ".join([*(f"{head}: {words}" for head, words in heads), more]), " ".join(bad)
-
-
-def sentences(m):
-    """(function, line) -> what is told after it, and what is wrong, in the iteration at hand."""
-    return {(s.name[-1], m.sources[s.name].text(s.line)): told(m, s) for s in m.lines if s.line}
+def machine(*functions, **settings):
+    return panel(*functions, **settings).machine
 
 
 def words(sheet):
@@ -89,30 +78,99 @@ def words(sheet):
     return html.unescape(re.sub(r"\s+", " ", text))
 
 
+def sentences(m):
+    """(function, line) -> what is told after it, in the iteration at hand."""
+    return {(s.name[-1], m.sources[s.name].text(s.line)): words(page.says(m, s)) for s in m.lines if s.line}
+
+
+# --- the same bits ---
+
 OTHERS = {"k": 2, "loss": "minimax", "average": 0.0, "seed": 4}
 
 
 @pytest.mark.parametrize(("functions", "settings"), [((), OTHERS), ((own_D, own_G), {})], ids=str)
-def test_looking_changes_no_bit(few, functions, settings):
+def test_looking_changes_no_bit(functions, settings):
     outside, m = torch.get_rng_state(), machine(*functions, **settings)
-    while len(m.history) < 15 or m.at + 1 < len(m.lines):  # twelve iterations an epoch, or fewer
-        stepper_page.sheet(m, WHAT_IFS[0])
+    while m.state.iterations < 9 or m.at + 1 < len(m.lines):
+        page.sheet(m, WHAT_IFS[0])
         m.step()
-    expected, losses = trained(few, 15, *functions, **settings)
-    assert same(weights(m.state), expected) and m.history == losses
     assert torch.equal(torch.get_rng_state(), outside)
+    assert same(weights(m.state), trained(9, *functions, **settings))
     if functions:  # they do what ganlib's do
-        assert same(expected, trained(few, 15)[0])
+        assert same(weights(m.state), trained(9))
 
 
-def test_a_random_walk_of_300_commands(few):
-    chance, m, seen = random.Random(0), machine(k=2), {}
-    commands = [m.step, m.step, m.back, m.finish_half, m.finish_iteration, m.back_iteration]
+def test_a_random_walk_of_300_commands():
+    chance, m = random.Random(0), machine(k=2)
     for _ in range(300):
-        assert chance.choice(commands)() in ("", AT_START, NOT_KEPT)
-        assert seen.setdefault((m.stop.iteration, m.at), m.stop) is m.stop  # what was shown is shown again
-    expected, losses = trained(few, len(m.history), k=2)
-    assert len(m.history) > 20 and same(weights(m.state), expected) and m.history == losses
+        assert not chance.choice([m.step, m.step, m.back, m.finish_half, m.finish_iteration])()
+    n = m.state.iterations
+    assert n > 20 and same(weights(m.state), trained(n, k=2))
+
+
+def own_networks():
+    """With all that must be asked in eval mode: BatchNorm, Dropout, noise of its own; D answers (m, 1)."""
+
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return x + 0.1 * torch.randn_like(x)
+
+    torch.manual_seed(1)
+    G = [
+        nn.Linear(5, 8),
+        nn.BatchNorm1d(8),
+        nn.ReLU(),
+        nn.Linear(8, 3 * 6 * 8),
+        nn.Tanh(),
+        nn.Unflatten(1, (3, 6, 8)),
+    ]
+    D = [nn.Flatten(), Noisy(), nn.Linear(3 * 6 * 8, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 1)]
+    colour = torch.rand(60, 3, 6, 8) * 2 - 1
+    return {"G": nn.Sequential(*G), "D": nn.Sequential(*D), "latent_dim": 5}, colour
+
+
+def test_own_networks_and_own_images_from_the_same_start_each_time():
+    networks, colour = own_networks()
+    begun = copy.deepcopy(networks)
+    shown = panel(data=colour, **networks)
+    for i in (0, 0, NAMES.index("Đảo nhãn"), 0):
+        shown.menu.value = i
+        shown.restart()
+        while shown.machine.state.iterations < 3:
+            shown.move("finish_iteration")
+        if not i:
+            assert same(weights(shown.machine.state), trained(3, images=colour, **copy.deepcopy(begun)))
+    for name in "GD":  # the reader's own stay as they are, buffers too
+        assert same(networks[name].state_dict().values(), begun[name].state_dict().values())
+        assert networks[name].training
+    sheet = shown.sheet.value
+    assert "60 ảnh của bạn · vòng lặp 3" in words(sheet) and "trên G, D của bạn" in words(sheet)
+    assert sheet.count("<img") == 4 and shown.machine.stop.now["x"][0].shape == (8, 3, 6, 8)
+    assert page.picture(shown.machine)[1]
+
+
+def test_points_of_a_plane_and_objects_of_ones_own():
+    """What is no image shows D's answers only; what only the reader's update_D understands, none."""
+    mlp = lambda n: nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, n))  # noqa: E731
+    m = machine(data=torch.randn(50, 2), G=mlp(2), D=mlp(1), latent_dim=2)
+    m.finish_iteration()
+    sheet = page.sheet(m, WHAT_IFS[0])
+    assert "<img" not in sheet and "gs-bars" in sheet and page.picture(m)
+
+    class Pairs:
+        def __len__(self):
+            return 40
+
+        def batch(self, indices):
+            return torch.zeros(len(indices), 2), indices  # points and labels
+
+    of_pairs = edited(own_D, ("optimizer_D.zero_grad()", "optimizer_D.zero_grad(); x, labels = x"))
+    m = machine(of_pairs, data=Pairs(), G=mlp(2), D=nn.Sequential(mlp(1), nn.Flatten(0)), latent_dim=2)
+    m.finish_iteration()
+    assert m.stop.error is None and "chưa có" in page.sheet(m, WHAT_IFS[0])
+
+
+# --- what-ifs ---
 
 
 def by_hand(detach=True, clear=True, swap=False, move=True):
@@ -139,51 +197,60 @@ def by_hand(detach=True, clear=True, swap=False, move=True):
     return update_D, update_G
 
 
-def simultaneous(few, n):
+def simultaneous(n):
     """Weights after n iterations of what the authors' code does, written out."""
     state = training.start("cpu", fast=False, **SMALL)
     with state.own_randomness():
         for i in range(n):
             if i % 12 == 0:
-                batches = iter(torch.randperm(len(few)).split(10))
-            z, x, before = state.noise(10), few.batch(next(batches)), copy.deepcopy(state.D)
+                batches = iter(torch.randperm(len(FEW)).split(10))
+            z, x, before = state.noise(10), FEW.batch(next(batches)), copy.deepcopy(state.D)
             algorithm.update_D(state.D, state.G, x, z, state.optimizer_D)
             algorithm.update_G(before, state.G, z, state.optimizer_G)
-            state.average()
-            state.iterations += 1
+            state.after()
     return weights(state)
 
 
 BY_HAND = (
-    lambda few: trained(few, 14, *by_hand())[0],
-    lambda few: trained(few, 14, *by_hand(detach=False))[0],
-    lambda few: trained(few, 14, *by_hand(clear=False))[0],
-    lambda few: trained(few, 14, *by_hand(swap=True))[0],
-    lambda few: trained(few, 14, loss="minimax")[0],
-    lambda few: trained(few, 14, *by_hand(move=False))[0],
-    lambda few: trained(few, 14, k=5)[0],
-    lambda few: simultaneous(few, 14),
+    lambda n: trained(n, *by_hand()),
+    lambda n: trained(n, *by_hand(detach=False)),
+    lambda n: trained(n, *by_hand(clear=False)),
+    lambda n: trained(n, *by_hand(swap=True)),
+    lambda n: trained(n, loss="minimax"),
+    lambda n: trained(n, *by_hand(move=False)),
+    lambda n: trained(n, k=5),
+    simultaneous,
 )
+FORMULAS = {"Đảo nhãn": ("", "loss_G"), "eqn4 thay loss không bão hoà": ("loss_D", "loss_G_minimax")}
 
 
+@pytest.mark.filterwarnings("error")  # nobody is told in English that an optimizer never stepped
 @pytest.mark.parametrize("i", range(len(WHAT_IFS)), ids=NAMES)
-def test_every_what_if_is_the_same_change_made_by_hand(few, i):
-    m = machine(what_if=i)
-    while len(m.history) < 14:
+def test_every_what_if_is_the_same_change_made_by_hand_and_is_shown(i):
+    shown, what_if = panel(what_if=i), WHAT_IFS[i]
+    m = shown.machine
+    assert (m.loss["D"], m.loss["G"]) == FORMULAS.get(what_if.name, ("loss_D", "loss_G"))
+    rows = re.findall(r'class="gs-row (old|new)[ "].*?<code[^>]*>(.*?)</code>', shown.sheet.value)
+    rows = [(kind, re.sub(r"\s", "", words(text))) for kind, text in rows]
+    for before, after in (pair for edits in what_if.edits.values() for pair in edits):
+        for kind, text in (("old", before), ("new", (after or "").split("#")[0])):
+            assert not text or any(re.sub(r"\s", "", text) in row for of, row in rows if of == kind)
+    assert f"Tình huống: {what_if.name}" in words(shown.sheet.value) or not i
+    while m.state.iterations < 13:
         m.finish_iteration()
-    assert same(weights(m.state), BY_HAND[i](few))
-    assert same(weights(m.state), trained(few, 14)[0]) == (i < 2)  # to forget detach costs work, no more
+    assert same(weights(m.state), BY_HAND[i](13)) and m.stop.error is None
 
 
-def test_a_hundred_iterations_can_be_gone_back_over():
-    m = machine()
-    for _ in range(KEPT + 20):
-        m.finish_iteration()
-    while not m.back_iteration():
-        pass
-    assert m.stop.iteration == 21 and m.back() == NOT_KEPT
-    m.finish_iteration()
-    assert len(m.history) == KEPT + 20  # nothing ran again
+def test_only_what_ifs_that_fit_the_reader_s_code_and_images_are_offered():
+    for functions, m, missing in (
+        ((), 30, {"D đi năm bước"}),  # of 120 images
+        ((own_D, own_G), 10, {"Đảo nhãn", "eqn4 thay loss không bão hoà"}),
+    ):
+        offered = [name for name, _ in panel(*functions, m=m).menu.options]
+        assert offered == [name for name in NAMES if name not in missing]
+
+
+# --- what is told ---
 
 
 def test_what_every_line_of_algorithm_1_did():
@@ -195,16 +262,19 @@ def test_what_every_line_of_algorithm_1_did():
         assert [D.step > 0, G.step > 0] == [text == f"optimizer_{one}.step()" for one in "DG"]
         assert (D.gradient != D.was) == (text == "loss.backward()")
         assert (G.gradient != G.was) == (text == "loss.backward()" and update == "G")
-        assert told(m, stop)[1] == ""
-    fake, z = seen["D", "fake = G(z).detach()"], seen["s", "z = noise(m)"]
-    assert fake.new == ["fake"] and fake.held["fake"].shape == (10, 1, 28, 28) and not fake.held["fake"].graph
-    assert z.new == ["z"] and z.held["x"].low == -1 and (fake.half, z.half) == ("D", "G")
-    moved = seen["D", "optimizer_D.step()"]
-    assert moved.mine.moved == moved.mine.step and moved.other.moved == 0
-    (_, before), (_, now) = moved.before["x"], moved.now["x"]
-    assert now.mean() > before.mean() and torch.equal(moved.before["G"][0], moved.now["G"][0])
-    assert not torch.equal(z.now["G"][0], seen["G", "optimizer_G.step()"].now["G"][0])
-    assert seen["G", "fake_logit = D(G(z))"].held["fake_logit"].graph
+        assert [*page.troubles(stop, text)] == []
+    z, moved = seen["s", "z = noise(m)"], seen["D", "optimizer_D.step()"]
+    assert z.new == ["z"] and (moved.half, z.half) == ("D", "G")
+    assert moved.networks["D"].moved == moved.networks["D"].step and moved.networks["G"].moved == 0
+    assert moved.now["x"][1].mean() > moved.before["x"][1].mean()
+    said = sentences(m)
+    assert "Vừa tạo z (10×100); x (10×1×28×28)." in said["s", "z, x = noise(m), images.batch(next(batches))"]
+    assert "fake (10×1×28×28), đã cắt khỏi đồ thị." in said["D", "fake = G(z).detach()"]
+    loss = said["D", "loss = loss_D(real_logit, fake_logit)"]
+    assert re.search(r"Vừa tạo loss = 1\.\d{4}, còn nối với đồ thị\. Nếu D .* 2 log 2", loss)
+    assert "vì D vừa học trên chính những z cũ" in said["s", "z = noise(m)"]
+    told = json.dumps(page.WORDS, ensure_ascii=False) + " ".join(said.values())
+    assert unicodedata.is_normalized("NFC", told) and "tham số" not in told
 
 
 @torch.no_grad()
@@ -212,137 +282,104 @@ def test_answers_are_of_the_whole_batch_without_dropout():
     m = machine()
     m.finish_iteration()
     fake = m.state.G(m.outer["z"])
-    images, answers = m.stop.now["G"]
-    torch.testing.assert_close(answers, torch.sigmoid(m.state.D.eval()(fake)))
-    torch.testing.assert_close(images, data.to_pixels(fake[:8, 0]))
+    torch.testing.assert_close(m.stop.now["G"][1], torch.sigmoid(m.state.D.eval()(fake)))
+
+
+@pytest.mark.parametrize("loss", ["square", "smooth", "ours"])
+def test_formulas_and_levels_stand_beside_the_series_losses_only(loss):
+    real = "cross_entropy( D(x), torch.ones(len(x)), )"
+    edits = {"ours": [], "square": [("loss = loss_real", "loss = (D(x) - 1).square().mean()")]}
+    edits["smooth"] = [("torch.ones(len(x)),", "torch.ones(len(x)) * 0.9,")]
+    shown = panel(edited(own_D, *edits[loss]), own_G)
+    sheet, said = words(shown.sheet.value), " ".join(sentences(shown.machine).values())
+    assert ("∇θ_d 1/m Σ [log D(x)" in sheet, "2 log 2" in said) == (loss == "ours", loss == "ours"), real
+    assert "∇θ_g 1/m Σ −log D(G(z))" in sheet
 
 
 CLEAR, BACK = "optimizer_D.zero_grad()", "loss.backward()"
 STEP, RETURN = "optimizer_D.step()", "return loss.detach()"
-SAID = [  # after the lines of own_D
-    (BACK, "gradient của θ_d: None → "),
-    (BACK, "θ_g vẫn None, vì `fake` không mang đồ thị"),
-    (BACK, "mọi trọng số"),
-    (STEP, "θ_d dịch đi"),
-    (STEP, "D(x): 0."),
-    (STEP, "θ_g, dịch đi đúng 0"),
-    ("loss_real = cross_entropy( D(x), torch.ones(len(x)), )", "có `loss_real`: "),  # one stop, four lines
-    (RETURN, "update_D trả về"),
-]
-
-
-def test_the_sentence_says_what_changed_and_what_did_not():
-    said = {text: words for (name, text), (words, _) in sentences(machine(own_D)).items() if name == "D"}
-    assert [pair for pair in SAID if pair[1] not in said[pair[0]]] == []
-    texts = [*said.values(), *(words for one in WHAT_IFS for words in (one.name, one.question))]
-    assert all(unicodedata.is_normalized("NFC", text) for text in texts)
-
-
 CLEARED_LATE = [(CLEAR, None), (BACK, f"{BACK}\n    {CLEAR}")]
 NO_DETACH = ("G(z).detach()", "G(z)")
-G_MOVES = "SGD(G.parameters()).step()"
-NOBODYS = "SGD([torch.ones(1)]).step()"
+G_MOVES, NOBODYS = "SGD(G.parameters()).step()", "SGD([torch.ones(1)]).step()"
 WRONG = [  # edits of own_D, the line where it is told, in these words
-    (CLEARED_LATE, CLEAR, "bị xoá trước khi bộ tối ưu kịp bước"),
-    (CLEARED_LATE, STEP, "gradient của nó là None"),
+    (CLEARED_LATE, STEP, "gradient của nó đã bị xoá"),
     (CLEARED_LATE, RETURN, "θ_d không dịch đi chút nào"),
     ([NO_DETACH], BACK, "Đã quên detach()?"),
-    ([NO_DETACH], RETURN, "update_D để lại gradient ở θ_g"),
     ([NO_DETACH, (STEP, G_MOVES)], G_MOVES, "Nhầm mạng"),
-    ([(STEP, NOBODYS)], NOBODYS, "Hãy dùng optimizer_D mà hàm"),
-    ([(STEP, None)], RETURN, "có gradient mà không bộ tối ưu nào bước theo"),
-    ([(RETURN, None)], STEP, "update_D trả về None, không phải tensor: thiếu return loss.detach()?"),
+    ([(STEP, NOBODYS)], NOBODYS, "hay nhầm bộ tối ưu"),
+    ([(STEP, None)], RETURN, "θ_d không dịch đi chút nào"),
+    ([(RETURN, None)], STEP, "update_D trả về NoneType, không phải tensor: thiếu return loss.detach()?"),
     ([(RETURN, "return loss.item()")], "return loss.item()", "không phải tensor: thiếu return"),
     ([(RETURN, "return loss")], "return loss", "loss trả về còn mang đồ thị"),
-    ([("    fake =", "    D = deepcopy(D)\n    fake =")], BACK, "θ_d không nhận gradient nào"),
+    ([("    fake =", "    D = deepcopy(D)\n    fake =")], BACK, "loss không nối với D mà hàm nhận vào"),
+    ([("loss = loss_real", "los_D(D(x)); loss = loss_real")], "los_D(D(x))", "Tên này chưa có"),
+    ([("loss = loss_real", "own_G(D, G, z); loss = loss_real")], "own_G(D, G, z)", "thiếu hoặc thừa đối số"),
+    ([("D(x),", "D(x)[:3],")], "loss_real =", "Hình dạng không khớp"),
+    ([(BACK, "loss.detach().backward()")], "loss.detach().backward()", "đã cắt đồ thị?"),
+    ([(BACK, "raise KeyboardInterrupt")], "raise KeyboardInterrupt", "Bạn đã ngắt hàm"),  # the Stop button
 ]
 
 
 @pytest.mark.parametrize(("edits", "line", "expected"), WRONG)
 def test_what_is_wrong_with_a_function_is_told_at_its_line(edits, line, expected):
     names = {"SGD": functools.partial(torch.optim.SGD, lr=0.1), "deepcopy": copy.deepcopy}
-    m = machine(edited(own_D, *edits, **names))
-    at = [text for (name, text), (_, bad) in sentences(m).items() if expected in bad and name == "D"]
-    assert at[0] == line
-    while m.finish_iteration() == "" and len(m.history) < 2:
-        pass
-    assert m.over == ("thiếu return" in expected)  # `steps` wants tensors; else it goes on
+    before, shown = sys.gettrace(), panel(edited(own_D, *edits, **names))
+    assert sys.gettrace() is before
+    at = [text for (name, text), said in sentences(shown.machine).items() if expected in said and name == "D"]
+    assert line in at[0]
+    if "không dịch đi" not in expected:  # the picture and the recorded page carry an error, too
+        assert page.picture(shown.machine)[0] and page.recorded(shown.machine, WHAT_IFS[0])
 
 
-def test_gradients_that_are_left_over_are_told_from_those_that_add_up():
+def test_a_run_ends_at_an_error_and_play_says_so():
+    failing = edited(own_D, (CLEAR, "assert len(calls) < 3; calls.append(1)"), calls=[])
+    shown = panel(failing)  # asked once more than it is stepped through: for its formula
+    for tick in range(1, 5):
+        shown.player.value = tick
+    text = words(shown.sheet.value)
+    assert "Lỗi ở dòng này: assert len(calls) < 3" in text and OVER in text
+    assert 'gs-bad" aria-current' in shown.sheet.value and shown.fault.value == ""
+    while shown.machine.at:
+        shown.move("back")
+    assert shown.machine.stop.error is None
+
+
+def test_gradients_that_are_left_over_add_up_from_the_second_iteration_on():
     m, found = machine(what_if=NAMES.index("Quên xoá gradient")), {}
     for i in (1, 2):
-        found[i] = any("đã quên xoá?" in bad for _, bad in sentences(m).values())
+        found[i] = any("đã quên xoá?" in said for said in sentences(m).values())
         m.finish_iteration()
         m.step()
     assert found == {1: False, 2: True}
-    two = "loss_real.backward(); loss_real = loss_real.detach(); loss ="
-    m = machine(edited(own_D, ("loss = loss_real +", f"{two} loss_real +")))
-    assert {bad for _, bad in sentences(m).values()} == {""}
 
 
-def test_numbers_that_are_none():
+def test_numbers_that_are_none_and_lines_that_run_very_often():
     m = machine(lr_D=1e38, lr_G=1e38)
     for _ in range(4):
         m.finish_iteration()
-        assert words(stepper_page.sheet(m, WHAT_IFS[0]))
-    assert not all(map(math.isfinite, m.history[-1])) and m.back() == ""
+        assert words(page.sheet(m, WHAT_IFS[0]))
+    m = machine(edited(own_D, (BACK, f"for i in range(5000):\n        i += 1\n    {BACK}")))
+    assert len(m.lines) == LINES + 1 and m.finish_iteration() == ""
 
 
 @pytest.mark.parametrize(
-    ("line", "error", "hint"),
+    ("given", "expected"),
     [
-        ("los = D(x) + los", "UnboundLocalError", "trước khi được gán"),
-        ("los_D(D(x))", "NameError: name 'los_D'", "Tên này chưa có"),
-        ("cross_entropy(D(x), torch.ones(3))", "ValueError", "Hình dạng không khớp"),
-        ("loss_real.backward(), loss_real.backward()", "RuntimeError", "đã được giải phóng"),
-        ("loss_real.detach().backward()", "RuntimeError", "loss không nối với trọng số nào"),
-        ("D(x).backward()", "RuntimeError", "thiếu mean()?"),
-        ("own_G(D, G, z)", "TypeError: own_G()", "thiếu hoặc thừa tham số"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt", "Bạn đã ngắt hàm"),  # the kernel's stop button
+        ({"update_D": 3}, "update_D phải là một hàm"),
+        ({"update_D": functools.partial(own_D)}, "update_D phải là một hàm viết bằng def"),
+        ({"k": 0}, "k không thể là 0"),
+        ({"k": 5, "m": 30}, "giảm k hoặc m"),
+        ({"learning_rate": 1}, "learning_rate"),
+        ({"data": torch.rand(60, 1, 28, 28)}, "Normalize"),
+        ({"data": torch.rand(60, 3, 8, 8) - 0.5}, "D không nhận"),
     ],
 )
-def test_an_exception_is_shown_at_its_line(line, error, hint):
-    before, tracer = sys.gettrace(), lambda frame, event, value: None
-    try:
-        sys.settrace(tracer)
-        m = machine(edited(own_D, ("loss = loss_real", f"{line}\n    loss = loss_real")))
-        assert sys.gettrace() is tracer  # the one before is put back
-    finally:
-        sys.settrace(before)
-    while m.step() == "":
-        pass
-    assert m.step() == m.finish_iteration() == OVER and m.history == []
-    said, bad = told(m, m.stop)
-    assert f"`{line}`" in said and error in bad and hint in said
-    sheet = stepper_page.sheet(m, WHAT_IFS[0])
-    assert re.search(r'gs-bad" aria-current="step"', sheet) and "fake" in m.stop.held
-    assert m.back() == "" and m.stop.error is None
-    assert stepper_page.picture(m)[0].startswith(b"\x89PNG") and stepper_page.recorded(m, WHAT_IFS[0])
+def test_what_does_not_fit_is_refused(given, expected):
+    with pytest.raises((TypeError, ValueError), match=expected):
+        show_stepper(**{"data": FEW} | SMALL | given)
 
 
-def test_a_function_that_runs_its_lines_very_often(few):
-    busy = edited(own_D, (BACK, f"for i in range(5000):\n        i += 1\n    {BACK}"))
-    m = machine(busy)
-    assert len(m.lines) == LINES + 1 and m.history == trained(few, 1, busy)[1]
-    m.finish_iteration()
-    assert m.finish_iteration() == "" and len(m.history) == 2
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "expected"),
-    [
-        ({"update_D": 3}, TypeError, "update_D phải là .*đã nhận 3"),
-        ({"update_D": functools.partial(own_D)}, TypeError, "update_D phải là một hàm viết bằng def"),
-        ({"update_G": eval("lambda D, G, z, optimizer_G: 0.0")}, TypeError, "trong một ô hay một tệp"),
-        ({"k": 0}, ValueError, "k phải là số nguyên từ 1"),
-        ({"k": 5, "m": 30}, ValueError, "Hãy giảm k hoặc m"),
-        ({"learning_rate": 1}, TypeError, "learning_rate"),
-    ],
-)
-def test_what_does_not_fit_is_refused(given, error, expected):
-    with pytest.raises(error, match=expected):
-        stepper(**SMALL | given)
+# --- the watch, the page, the panel ---
 
 
 def winding(n):
@@ -360,175 +397,81 @@ def winding(n):
 def test_watch_sees_each_statement_once_and_generators_go_on():
     seen, source = [], Source(winding)
 
-    def look(name, line, variables, ended):
-        seen.append((name, source.text(line) if line else "", ended))
+    def look(name, line, variables, ended, error):
+        seen.append((source.text(line) if line else "", ended, error))
 
     generator = winding(4)
     assert watch(lambda: next(generator), {"w": source}, look) == -14
     total, caught = "total = sum(i * i for i in range(n))", ["try:", 'int("x")', "except ValueError:"]
-    assert [text for _, text, _ in seen] == ["", total, *caught, "total = -total", "yield total"]
-    assert seen[-1][2] == (-14,) and {ended for *_, ended in seen[:-1]} == {()}
+    assert [text for text, *_ in seen] == ["", total, *caught, "total = -total", "yield total"]
+    assert seen[-1][1:] == ((-14,), None) and {ended for _, ended, _ in seen[:-1]} == {()}
     with pytest.raises(LookupError) as caught:
         watch(lambda: next(generator), {"w": source}, look)
-    assert place(caught.value, {"w": source})[:2] == ("w", len(source.lines))
-    assert place(ValueError(), {"w": source}) is None
+    assert seen[-1][0].startswith("raise LookupError") and seen[-1][2] is caught.value
 
 
-def test_every_stop_lights_its_lines_and_names_its_step():
-    shown = Panel("mnist", own_D, own_G, **SMALL)
-    m, steps = shown.machine, []
+def test_every_stop_lights_its_lines_and_names_its_step_and_is_in_the_recorded_page():
+    shown, steps, sheets = panel(own_D, own_G), [], []
+    m = shown.machine
+    sheets.append(words(shown.sheet.value))
+    assert (
+        "Sẵn sàng" in sheets[0]
+        and "# 6. lặp lại từ bước 1" in sheets[0]
+        and "def iterations" not in sheets[0]
+    )
     while m.at + 1 < len(m.lines):
-        shown.buttons["step"].click()
+        shown.move("step")
         sheet, stop = shown.sheet.value, m.stop
         lit = re.findall(r'aria-current="step"><b>(\d?)</b><code[^>]*>(.*?)</code>', sheet)
         first, last = m.sources[stop.name].span(stop.line)
-        assert len(lit) == last - first + 1
         code = m.sources[stop.name].lines[first - 1].split("  # ")[0].strip()
-        assert words(lit[0][1]).replace(" ", "").startswith(code.replace(" ", ""))
+        assert len(lit) == last - first + 1 and words(lit[0][1]).replace(" ", "").startswith(
+            code.replace(" ", "")
+        )
+        assert (
+            "Dòng vừa chạy" in words(sheet) and "gs-bad" not in sheet
+        )  # nothing is wrong with these functions
+        assert sheet.count("<img") == (4 if stop.now else 0)
         steps += [step for step, _ in lit[:1] if step]
-        assert f"vòng lặp {stop.iteration}" in words(sheet) and "Dòng vừa chạy" in words(sheet)
-        assert "bị dịch đi" not in sheet and "gs-bad" not in sheet  # nothing is wrong with these functions
-        assert sheet.count("<img") == (4 if stop.now else 0) and sheet.count("<u ") in (0, 16, 24, 32)
-    assert steps == ["3", "1", "2", "3", "4", "5", "6"]
-    assert "update_D và update_G của bạn" in words(shown.sheet.value)
-
-
-def test_the_page_shows_code_as_it_stands_with_comments_and_formulas():
-    function = edited(own_D, (BACK, f'assert len("<b>&amp;") < 9; {BACK}'))
-    shown = words(Panel("mnist", function, **SMALL).sheet.value)
-    assert 'assert len("<b>&amp;") < 9' in shown and ".detach() # chỉ là dữ liệu" in shown
-    assert "∇θ_d 1/m Σ [log D(x) + log(1−D(G(z)))]" in shown and "∇θ_g 1/m Σ −log D(G(z))" in shown
-    assert "# 6. lặp lại từ bước 1" in shown and "def iterations" not in shown and '"""' not in shown
-
-
-@pytest.mark.parametrize("i", range(1, len(WHAT_IFS)), ids=NAMES[1:])
-def test_an_edit_is_shown_struck_out_and_below_it_the_new_line(i):
-    shown, what_if = Panel("mnist", **SMALL), WHAT_IFS[i]
-    shown.menu.value = i
-    sheet = shown.sheet.value
-    assert f"Tình huống: {what_if.name}" in words(sheet) and words(what_if.question) in words(sheet)
-    rows = re.findall(r'class="gs-row (old|new)[ "].*?<code[^>]*>(.*?)</code>', sheet)
-    rows = [(kind, re.sub(r"\s", "", words(text))) for kind, text in rows]
-    for before, after in (pair for edits in what_if.edits.values() for pair in edits):
-        for kind, text in (("old", before), ("new", (after or "").split("#")[0])):
-            assert not text or any(re.sub(r"\s", "", text) in row for of, row in rows if of == kind)
-
-
-def test_the_recorded_page_carries_every_stop_and_every_picture_once():
-    m = Panel("mnist", own_D, own_G).machine
-    film = stepper_page.recorded(m, WHAT_IFS[0])
-    assert len(film.encode()) < 300_000 and film.count("<script>") == film.count("</script>") == 1
+        sheets.append(words(sheet))
+    assert steps == ["3", "1", "2", "3", "4", "5", "6"] and "update_D, update_G của bạn" in sheets[-1]
+    film = page.recorded(m, WHAT_IFS[0])
     stops = json.loads(re.search(r"stops = (\[.*?\]), pictures = ", film)[1])
     pictures = json.loads(re.search(r"pictures = (\[.*?\]);\n", film)[1])
-    used = {int(n) for one in stops for n in re.findall(r"@(\d+)@", one)}
-    assert used == set(range(len(pictures)))
-    assert [*map(words, stops)] == [words(stepper_page.sheet(m, WHAT_IFS[0], stop=one)) for one in m.lines]
-
-
-def click(shown, *names):
-    for name in names:
-        shown.buttons[name].click()
+    assert {int(n) for one in stops for n in re.findall(r"@(\d+)@", one)} == set(range(len(pictures)))
+    assert [*map(words, stops)] == sheets and len(film.encode()) < 300_000
 
 
 def at(shown):
     """Where it stands: the iteration, D's step in it, the line."""
     stop = shown.machine.stop
-    text = shown.machine.sources[stop.name].text(stop.line) if stop.line else ""
-    return stop.iteration, stop.turn, text
+    return stop.iteration, stop.turn, shown.machine.sources[stop.name].text(stop.line) if stop.line else ""
 
 
 def test_buttons_and_the_slider_go_where_they_say():
-    shown, last = Panel("mnist", **SMALL | {"k": 2}), "yield loss_of_D, loss_of_G"
-    click(shown, "back", "back_iteration")
-    assert at(shown) == (1, 0, "") and AT_START in words(shown.sheet.value)
-    click(shown, "step", "half")
-    assert at(shown) == (1, 2, "for _ in range(k):") and AT_START not in words(shown.sheet.value)
-    click(shown, "half")
-    assert at(shown) == (1, 2, last)
-    click(shown, "iteration")
-    assert at(shown) == (2, 2, last)
-    click(shown, "back_iteration", "back")
-    assert at(shown) == (1, 2, "loss_of_G = update_G(D, G, z, optimizer_G)")
-    shown.slider.value = shown.slider.max
-    assert at(shown) == (1, 2, last)
-    click(shown, "back_iteration")
-    assert at(shown) == (1, 0, "") and shown.slider.value == 0 and "Sẵn sàng" in words(shown.sheet.value)
-    click(shown, "iteration", "iteration", "restart")
-    assert at(shown) == (1, 0, "") and len(shown.machine.history) == 1
-
-
-def test_a_what_if_and_the_original_stand_where_each_was_left():
-    shown = Panel("mnist", **SMALL)
-    click(shown, "iteration", "iteration")
-    shown.menu.value = 1
-    assert at(shown) == (1, 0, "")
-    click(shown, "step", "step")
-    shown.menu.value = 0
-    assert at(shown)[0] == 2 and "Hỏi cả lớp" not in words(shown.sheet.value)
-    shown.menu.value = 1
-    assert at(shown) == (1, 0, "for _ in range(k):")
-
-
-def test_only_what_ifs_that_fit_the_reader_s_code_and_images_are_offered():
-    for functions, m, missing in (
-        ((), 30, {"D đi năm bước"}),  # of 120 images
-        ((own_D, own_G), 10, {"Đảo nhãn", "eqn4 thay loss không bão hoà"}),
+    shown = panel(k=2)
+    for how, place in (
+        ("back", (1, 0, "")),
+        ("step", (1, 0, "batches = iter(torch.randperm(len(images)).split(m))")),
+        ("finish_half", (1, 2, "for _ in range(k):")),
+        ("finish_half", (1, 2, LAST)),
+        ("finish_iteration", (2, 2, LAST)),
+        ("back", (2, 2, "loss_of_G = update_G(D, G, z, optimizer_G)")),
     ):
-        offered = [name for name, _ in Panel("mnist", *functions, **SMALL | {"m": m}).menu.options]
-        assert offered == [name for name in NAMES if name not in missing]
+        shown.move(how)
+        assert at(shown) == place
+    shown.slider.value = shown.slider.max
+    assert at(shown) == (2, 2, LAST)
+    shown.player.value = 1
+    assert at(shown) == (3, 2, LAST)
+    shown.restart()
+    assert at(shown) == (1, 0, "") and shown.slider.value == 0
 
 
-def run(*panels, during=lambda: None):
-    """Begin the long run of each panel; `during`: called while it runs; returns when all stand still."""
-
-    async def main():
-        for shown in panels:
-            click(shown, "run")
-            assert shown.buttons["run"].description == "Dừng"
-        while not all(len(shown.machine.history) > 2 for shown in panels):
-            await asyncio.sleep(0.01)
-        during()
-        while others := asyncio.all_tasks() - {asyncio.current_task()}:
-            await asyncio.wait_for(asyncio.gather(*others), 60)
-
-    asyncio.run(main())
-    assert all(shown.buttons["run"].description.startswith("Chạy") for shown in panels)
-
-
-def test_the_long_run_of_two_panels(few):
-    one, two = Panel("mnist", **SMALL), Panel("mnist", own_D, **SMALL | {"seed": 1})
-    click(one, *["step"] * 3)
-    run(one, two)
-    for shown, seed in ((one, 0), (two, 1)):
-        assert at(shown) == (RUN, 1, "yield loss_of_D, loss_of_G")
-        assert same(weights(shown.machine.state), trained(few, RUN, seed=seed)[0])
-
-
-@pytest.mark.parametrize("name", ["run", "back"])
-def test_any_button_stops_a_run_and_does_nothing_else(name):
-    shown = Panel("mnist", **SMALL)
-    run(shown, during=lambda: click(shown, name))
-    done = len(shown.machine.history)
-    assert 2 < done < RUN and at(shown)[0] == done
-    assert f"Đã dừng ở vòng lặp {done}" in words(shown.sheet.value)
-    click(shown, "step")
-    assert at(shown)[0] == done + 1 and "Đã dừng" not in words(shown.sheet.value)
-
-
-def test_a_run_ends_at_an_error():
-    failing = edited(own_D, ("optimizer_D.zero_grad()", "assert len(calls) < 3; calls.append(1)"), calls=[])
-    shown = Panel("mnist", failing, **SMALL)
-    run(shown)
-    assert "AssertionError" in words(shown.sheet.value) and len(shown.machine.history) == 3
-
-
-def test_the_output_is_a_widget_a_picture_and_the_recorded_iteration(monkeypatch):
-    displayed = []
-    monkeypatch.setattr(panel, "display", lambda bundle, **options: displayed.append((bundle, options)))
-    monkeypatch.setattr(sys.modules[Panel.__module__], "display", lambda shown: displayed.append(shown))
-    assert stepper(**SMALL) is None
-    (bundle, options), *_, film = displayed
-    alt = options["metadata"]["image/png"]["alt"]
-    assert any("widget-view" in kind for kind in bundle)
-    assert "optimizer_D.step()" in alt and "θ_d dịch đi" in alt
-    assert film.data.count("<details") == 1 and "Không cần chạy gì" in film.data
+def test_letters_grow_with_the_page():
+    """No size of letters in pixels but what stands in where JupyterLab says none."""
+    styles = page.STYLE + sys.modules["ganlib.widgets"].STYLE
+    sizes = re.findall(r"font(?:-size)?:[^;}]*", styles)
+    assert len(sizes) > 8 and all(
+        not re.search(r"\d(px|pt)", re.sub(r"var\([^)]*\)", "", one)) for one in sizes
+    )
