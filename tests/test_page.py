@@ -1,0 +1,160 @@
+"""The page without ganlib (notebook 10): it runs, its folds are its code, its diffs say what changes."""
+
+import ast
+import re
+from contextlib import redirect_stdout
+from io import StringIO
+
+import nbformat
+import pytest
+import torch
+from conftest import ROOT
+from PIL import Image
+from torch import nn
+
+from ganlib import data
+
+FILE = ROOT / "notebooks" / "mot_trang.py"
+PAGE = FILE.read_text(encoding="utf-8")
+CELLS = nbformat.read(ROOT / "notebooks" / "10_trang_giay_trang.ipynb", as_version=4).cells
+SOURCE = {cell.id: cell.source for cell in CELLS}
+SHORT = PAGE.replace("download=True).data", "download=True).data[:300]").replace("range(3)", "range(1)")
+NAMES = "images", "latent_dim", "G", "D", "update_D", "update_G"
+
+
+def run_page(page, folder, monkeypatch):
+    """The names that the page leaves, run in `folder` on the shipped MNIST; what it printed."""
+    monkeypatch.chdir(folder)
+    space, said = {}, StringIO()
+    with redirect_stdout(said):
+        exec(page.replace('"../data"', repr(str(data.unpack("mnist")))), space)
+    return space, said.getvalue()
+
+
+def verdicts(space):
+    """What `kiem_tra_trang` of the notebook prints about these names: {words: right}."""
+    said = StringIO()
+    with redirect_stdout(said):
+        exec(SOURCE["kiem-tra"], {name: space[name] for name in NAMES if name in space})
+    return {line[5:]: line.startswith("đúng") for line in said.getvalue().splitlines()}
+
+
+def test_the_page_is_short_and_needs_torch_and_torchvision_alone():
+    assert len(PAGE.splitlines()) <= 60
+    imports = [node for node in ast.walk(ast.parse(PAGE)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {name for node in imports for name in [getattr(node, "module", None) or node.names[0].name]}
+    assert {name.split(".")[0] for name in names} == {"copy", "torch", "torchvision"}
+
+
+def test_the_folds_of_the_notebook_are_the_page():
+    folds = [re.search(r"```python\n(.*)\n```", SOURCE[f"giai-{i}"], re.S)[1] for i in range(1, 6)]
+    parts = [part.strip() for part in re.split(r"(?m)^(?=# \d\. )", PAGE) if part.strip()]
+    assert folds == parts
+    hints = [SOURCE[f"o-{i}"].strip() for i in range(1, 6)]
+    assert all(hint.startswith(fold.splitlines()[0]) for hint, fold in zip(hints, folds, strict=True))
+    assert all("\n" not in hint for hint in hints)  # empty cells, one line each
+
+
+def test_a_page_of_few_images_trains_and_leaves_a_picture(tmp_path, monkeypatch):
+    space, said = run_page(SHORT, tmp_path, monkeypatch)
+    assert re.fullmatch(r"epoch 1: loss_D \d\.\d{3}, loss_G \d\.\d{3}\n", said)
+    assert space["images"].shape == (300, 1, 28, 28)
+    assert space["images"].aminmax() == (-1, 1)
+    assert Image.open(tmp_path / "mot_trang.png").size == (302, 302)
+    means = zip(space["G_avg"].parameters(), space["G"].parameters(), strict=True)
+    assert not any(torch.equal(mean, now) for mean, now in means)
+
+
+def test_its_check_takes_the_page(tmp_path, monkeypatch):
+    found = verdicts(run_page(SHORT, tmp_path, monkeypatch)[0])
+    assert len(found) == 8 and all(found.values()), found
+
+
+MISTAKES = {
+    "ảnh thật nằm trong": ("/ 127.5 - 1", "/ 255"),
+    "D cho mỗi ảnh một logit": ("nn.Linear(512, 1), nn.Flatten(0)", "nn.Linear(512, 1)"),
+    "update_D dời": ("    optimizer_D.step()\n", ""),
+    "update_D không để lại gradient": ("G(z).detach()", "G(z)"),
+    "sau update_D": ("bce(real_logit, torch.ones_like", "bce(real_logit, torch.zeros_like"),
+    "update_G dời": ("    optimizer_G.step()\n", ""),
+    "sau update_G": ("bce(fake_logit, torch.ones_like", "bce(fake_logit, torch.zeros_like"),
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_its_check_tells_a_mistake(line, tmp_path, monkeypatch):
+    old, new = MISTAKES[line]
+    assert PAGE.count(old) == 1
+    found = verdicts(run_page(SHORT.replace(old, new), tmp_path, monkeypatch)[0])
+    assert [right for words, right in found.items() if words.startswith(line)] == [False]
+
+
+def test_its_check_sees_that_update_G_moves_D(tmp_path, monkeypatch):
+    too_far = "    optimizer_G.step()\n    [p.data.sub_(0.001 * p.grad) for p in D.parameters()]\n"
+    page = SHORT.replace("    optimizer_G.step()\n", too_far)
+    found = verdicts(run_page(page, tmp_path, monkeypatch)[0])
+    assert not found["update_G dời θ_g, để yên θ_d"]
+
+
+def test_its_check_names_what_is_missing_and_leaves_the_networks_alone(tmp_path, monkeypatch):
+    said = StringIO()
+    with redirect_stdout(said):
+        exec(SOURCE["kiem-tra"], {"latent_dim": 100, "G": None})
+    assert said.getvalue() == "Chưa có: images, D, update_D, update_G\n"
+    space, _ = run_page(SHORT, tmp_path, monkeypatch)
+    before = [p.clone() for N in "DG" for p in space[N].parameters()], space["D"].training
+    verdicts(space)
+    after = [p for N in "DG" for p in space[N].parameters()], space["D"].training
+    assert all(map(torch.equal, before[0], after[0])) and before[1] is after[1] is True
+
+
+def diffs():
+    """(cell, its diff without what is added, its diff without what is taken away) of each ```diff fence."""
+    for i, cell in enumerate(CELLS):
+        for fence in re.findall(r"```diff\n(.*?)```", cell.source, re.S):
+            lines = fence.splitlines()
+            yield i, *("\n".join(line[1:] for line in lines if line[0] != sign) for sign in "+-")
+
+
+def test_each_diff_is_from_the_page_to_the_code_that_runs():
+    found = list(diffs())
+    assert len(found) == 6  # images; G, D; update_D, update_G; the loop
+    for i, old, new in found:
+        assert old in PAGE, old
+        assert any(new in cell.source for cell in CELLS[i:] if cell.cell_type == "code"), new
+
+
+def test_a_folder_of_pictures_is_read_and_looked_at(tmp_path):
+    """Colour, another size, black on white: one channel, 28 × 28, [-1, 1], and a hint to turn it round."""
+    for i in range(3):
+        Image.new("RGB", (40, 40), (255, 255, 255 - i)).save(tmp_path / f"{i}.png")
+    said = StringIO()
+    reading = SOURCE["doc-chu"].split("show(")[0]
+    space = {"torch": torch, "Picture": Image, "Path": type(tmp_path), "folder": tmp_path}
+    with redirect_stdout(said):
+        exec(reading, space)
+        space["count"] = len
+        exec(SOURCE["soi-anh"].split("inspect_images(images)\n")[0], space)
+        space["inspect_images"](space["images"])
+        space["inspect_images"]((space["images"] + 1) / 2)
+        space["inspect_images"](-torch.ones(2000, 3, 28, 28))
+    own, unit, colour = re.split(r"(?m)^\(", said.getvalue())[1:]
+    assert space["images"].shape == (3, 1, 28, 28)
+    assert "images = -images" in own and "Ít ảnh" in own and "Normalize" not in own
+    assert "Normalize" in unit and "Grayscale" in colour and "Ít ảnh" not in colour
+
+
+def test_the_penalty_of_the_wasserstein_page_is_that_of_a_known_slope():
+    """D(x) = w·x slopes ‖w‖ everywhere: loss_D = w·(fake − x) + 10 (‖w‖ − 1)²."""
+    space = {"torch": torch, "nn": nn, "D": []}
+    exec(SOURCE["wasserstein"], space)
+    D = nn.Sequential(nn.Flatten(), nn.Linear(784, 1, bias=False), nn.Flatten(0))
+    w = torch.full((784,), 3 / 28)  # its norm is 3
+    D[1].weight.data[0] = w
+    G = nn.Sequential(nn.Linear(5, 784), nn.Unflatten(1, (1, 28, 28)))
+    x, z = torch.randn(8, 1, 28, 28), torch.randn(8, 5)
+    loss = space["update_D_W"](D, G, x, z, torch.optim.SGD(D.parameters(), lr=0.0))
+    with torch.no_grad():
+        expected = ((G(z) - x).flatten(1) @ w).mean() + 10 * (3 - 1) ** 2
+    torch.testing.assert_close(loss, expected, atol=1e-3, rtol=1e-4)
+    assert all(p.grad is None for p in G.parameters())
