@@ -69,9 +69,9 @@ def test_the_front_page_is_short():
 
 def test_the_hours_of_the_map_are_those_of_the_notebooks():
     for path in NOTEBOOKS:
-        [minutes] = re.findall(rf"\(notebooks/{path.name}\) \|.*\| ([\d +]+) \|", README)
+        [minutes] = re.findall(rf"\(notebooks/{path.name}\) \|.*\| ([\d+×]+) \|", README)
         opening = path.read_text(encoding="utf-8").split("Bao lâu", 1)[1][:300]
-        assert all(number in opening for number in re.findall(r"\d+", minutes)), path.name
+        assert all(number in opening for number in re.findall(r"\d\d+", minutes)), path.name
 
 
 def test_the_lines_of_provenance_are_those_of_the_recordings():
