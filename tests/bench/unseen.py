@@ -49,8 +49,8 @@ def no_step_of_G(D, G, z, optimizer_G):
 
 
 def collapse():
-    state, before = run(500, seed=18)
-    return state, torch.cat([before, run(60, half_D=nb["asleep"], state=state)[1]])
+    state, before = run(500, seed=19)
+    return state, torch.cat([before, run(50, half_D=nb["asleep"], state=state)[1]])
 
 
 CASES = {
