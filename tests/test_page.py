@@ -127,7 +127,9 @@ def test_each_diff_is_from_the_page_to_the_code_that_runs():
 def test_a_folder_of_pictures_is_read_and_looked_at(tmp_path):
     """Colour, another size, black on white: one channel, 28 × 28, [-1, 1], and a hint to turn it round."""
     for i in range(3):
-        Image.new("RGB", (40, 40), (255, 255, 255 - i)).save(tmp_path / f"{i}.png")
+        picture = Image.new("RGB", (40, 40), "white")
+        picture.paste("black", (10 + i, 5, 15 + i, 35))
+        picture.save(tmp_path / f"{i}.png")
     said = StringIO()
     reading = SOURCE["doc-chu"].split("show(")[0]
     space = {"torch": torch, "Picture": Image, "Path": type(tmp_path), "folder": tmp_path}
