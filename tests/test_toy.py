@@ -1,4 +1,4 @@
-"""The small worlds: densities that integrate to 1, samples that follow them, coverage, divergence."""
+"""The small worlds: densities that integrate to 1, samples that follow them, coverage, divergence, pictures."""
 
 import math
 
@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from ganlib import toy
-from ganlib.toy_figures import answers_at, planes
 
-WORLDS = {"gaussian": toy.gaussian, "two_peaks": toy.two_peaks} | toy.SHAPES
+WORLDS = toy.gaussian, toy.two_peaks, toy.ring, toy.grid, toy.squares
 
 
-@pytest.mark.parametrize("name", WORLDS)
-def test_the_density_integrates_to_1_and_the_samples_follow_it(name):
-    world = WORLDS[name]()
+@pytest.mark.parametrize("world", WORLDS, ids=lambda world: world.__name__)
+def test_the_density_integrates_to_1_and_the_samples_follow_it(world):
+    world = world()
     d = world.centres.shape[1]
     side, size = (torch.arange(250) + 0.5) * 0.04 - 5, 0.04**d  # equal cells over −5 … 5
     x = torch.cartesian_prod(*[side] * d).view(-1, d)
@@ -64,11 +63,15 @@ def test_jsd_by_hand():
     assert toy.jsd(p, s, 0.5) == pytest.approx(math.log(2))
 
 
-def test_planes_ask_D_at_the_right_places():
+def test_pictures_ask_D_at_the_right_places():
     to_the_right = lambda x: 9 * x[:, :1]  # noqa: E731, D says real on the right, fake on the left
     points = toy.ring().sample(50)
-    figure = planes([(name, points, to_the_right) for name in "abcde"], points)
+    figure = toy.planes([(name, points, to_the_right) for name in "abcde"], points)
     assert [ax.get_title() for ax in figure.axes] == list("abcde")
     answers = figure.axes[0].images[0].get_array()
     assert (answers[:, 0] < 0.01).all() and (answers[:, -1] > 0.99).all()
-    assert answers_at(to_the_right, torch.zeros(3, 2)).tolist() == [0.5] * 3
+    assert toy.answers_at(to_the_right, torch.zeros(3, 2)).tolist() == [0.5] * 3
+    path = [(0.0, 1.0), (1.0, 0.0), (0.5, 0.8)]
+    lines = toy.orbits({"một": path}).axes[0].lines
+    assert lines[0].get_xydata().tolist() == [list(p) for p in path]
+    assert lines[-1].get_xydata()[0].tolist() == pytest.approx([0.5, 0.6])  # the mean
