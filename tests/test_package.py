@@ -1,7 +1,7 @@
 """The package as a whole: who imports whom, how thin it is, what it needs, the helpers of every notebook."""
 
 import ast
-import os
+import json
 import runpy
 import subprocess
 import sys
@@ -113,11 +113,12 @@ def test_report_seeds_torch_and_names_no_path(capsys):
     assert "/" not in out and "\\" not in out
 
 
+TINY = {"training": "--rounds 1 --iterations 1 --seeds 1 --seconds 0 --limit 0"}
+
+
 @pytest.mark.parametrize("bench", sorted((ROOT / "tests" / "bench").glob("*.py")), ids=lambda path: path.stem)
-def test_a_bench_runs_when_tiny(bench, monkeypatch, tmp_path, capsys):
-    """Reduced, as a notebook is: it must say its line of JSON, whatever the numbers."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(bench)])
-    assert os.environ["GANLIB_EPOCHS"]
-    runpy.run_path(str(bench), run_name="__main__")
-    assert capsys.readouterr().out.strip().splitlines()[-1][0] == "{"
+def test_a_bench_can_be_imported_and_measures_when_tiny(bench, capsys):
+    found = runpy.run_path(str(bench))
+    if bench.stem in TINY:
+        found["main"](TINY[bench.stem].split())
+        assert json.loads(capsys.readouterr().out.strip().splitlines()[-1])["ms"]
