@@ -1,38 +1,40 @@
-"""ganlib.figures, ganlib.diagrams: where the pixels go, what the labels say; the committed pictures."""
+"""ganlib.figures and images/draw.py: where the pixels go, what the labels say; the committed pictures."""
 
 import base64
+import importlib.util
 import io
 import itertools
 import math
 from unittest.mock import Mock
 
-import matplotlib
+import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, pixels
+from conftest import NOTEBOOKS, ROOT, drawn_by_the_lock, pixels
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageSequence
 
-from ganlib import diagrams, figures
+from ganlib import figures
 from ganlib.data import to_float
 
-IMAGES = ROOT / "images"
-NAMES = ["mnist_train.png", "mnist_loss.png", "fashion_epoch.png", "fashion_loss.png", "GAN_structure.png"]
-NAMES += [f"eqn{n}.png" for n in range(1, 7)]
+spec = importlib.util.spec_from_file_location("draw", ROOT / "images" / "draw.py")
+draw = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(draw)
+STILLS = [name for name in draw.PICTURES if name not in ("film.webp", "stepper.png")]
 RANDOM = np.random.RandomState(0)
 
 
-def pictures(n):
-    return RANDOM.randint(0, 255, (n, 28, 28)).astype(np.uint8)
+def pictures(n, *shape):
+    return RANDOM.randint(0, 255, (n, *(shape or (28, 28)))).astype(np.uint8)
 
 
 def texts(figure):
     """Every text that is really drawn (a tick outside the axes is not) with its box."""
-    drawn, draw, canvas = [], Text.draw, FigureCanvasAgg(figure)
+    drawn, paint, canvas = [], Text.draw, FigureCanvasAgg(figure)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Text, "draw", lambda self, *a, **kw: (drawn.append(self), draw(self, *a, **kw))[1])
+        patch.setattr(Text, "draw", lambda self, *a, **kw: (drawn.append(self), paint(self, *a, **kw))[1])
         canvas.draw()
     found = [text for text in drawn if text.get_visible() and text.get_text().strip()]
     return [(text.get_text(), text.get_window_extent(canvas.get_renderer())) for text in found]
@@ -59,72 +61,98 @@ def difference(one, two):
     return ImageChops.difference(one, two).reduce(20).getextrema()[1]
 
 
-@pytest.mark.skipif(matplotlib.__version_info__ < (3, 11, 2), reason="matplotlib cũ hơn đặt chữ khác đi")
+@drawn_by_the_lock
 def test_committed_pictures_are_what_is_drawn(tmp_path):
-    diagrams.draw_all(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {*NAMES, "film.webp"}
-    for name in NAMES:
-        assert difference(tmp_path / name, IMAGES / name) < 40, name
-    now, committed = frames(tmp_path / "film.webp"), frames(IMAGES / "film.webp")
-    assert len(now) == len(committed) == 100 and (IMAGES / "film.webp").stat().st_size < 2_000_000
+    draw.draw(tmp_path, *(name.split(".")[0] for name in [*STILLS, "film.webp"]))
+    for name in STILLS:
+        assert difference(tmp_path / name, ROOT / "images" / name) < 40, name
+    now, committed = frames(tmp_path / "film.webp"), frames(ROOT / "images" / "film.webp")
+    assert len(now) == len(committed)
     for one, two in zip(now[::33], committed[::33], strict=True):
         assert np.abs(one - two).mean() < 2
-    moved = diagrams.gan_structure()
+    moved = draw.gan_structure()
     moved.axes[0].texts[2].set_y(0.3)  # one word: enough to be seen
     (tmp_path / "moved.png").write_bytes(figures.png(moved))
-    assert difference(IMAGES / "GAN_structure.png", tmp_path / "moved.png") > 50
+    assert difference(ROOT / "images" / "GAN_structure.png", tmp_path / "moved.png") > 50
+
+
+@pytest.mark.slow
+@drawn_by_the_lock
+def test_the_stepper_picture_is_what_a_browser_shows(tmp_path, chromium):
+    draw.draw(tmp_path, "stepper")
+    assert difference(tmp_path / "stepper.png", ROOT / "images" / "stepper.png") < 60
 
 
 def test_committed_pictures_are_opaque_white_edged_and_small():
     """So they look the same on a dark page."""
-    for path in (IMAGES / name for name in NAMES):
-        image = Image.open(path)
+    for name in [*STILLS, "stepper.png"]:
+        content = (ROOT / "images" / name).read_bytes()
+        image = Image.open(io.BytesIO(content))
         assert image.mode == "P" and "transparency" not in image.info  # P: at most 256 colours
-        assert white_edged(path.read_bytes()) and path.stat().st_size < 200_000
+        assert white_edged(content) and len(content) < 250_000, name
+    assert (ROOT / "images" / "film.webp").stat().st_size < 2_000_000
 
 
-def test_results_show_each_tenth_epoch_and_the_losses(make_record):
-    run = make_record(25)
-    (grid, _), (curves, alt) = diagrams.results(run).values()
-    drawn = grid.axes[0].images[0].get_array()
-    np.testing.assert_array_equal(drawn, figures.grid_pixels(run.images[[9, 19], :12], 12))
-    assert {"epoch 10", "epoch 20"} < words(grid)
-    lines = [line.get_ydata() for line in curves.axes[0].lines if len(line.get_xdata()) == 25]
-    np.testing.assert_allclose(lines, np.stack([run.loss_D, run.loss_G]))
-    assert f"{run.loss_D[-1]:.2f}" in alt
+def test_the_notebook_carries_the_structure_of_README():
+    cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+    held = [
+        cell.attachments["GAN_structure.png"]
+        for cell in cells
+        if "GAN_structure.png" in cell.get("attachments", ())
+    ]
+    assert [base64.b64decode(one["image/png"]) for one in held] == [
+        (ROOT / "images/GAN_structure.png").read_bytes()
+    ]
 
 
-def test_the_film_shows_the_images_of_each_epoch(make_record):
+def test_the_film_shows_the_first_iterations_then_each_epoch(make_record):
     runs = make_record(12), make_record(12)
     runs[0].images[4, 7] = 255  # one white image in a frame of noise
-    shown = frames(io.BytesIO(diagrams.film(*runs)))
-    assert len(shown) == 12 and shown[0].shape == (404, 752)
-    white = shown[4][100:156, 64:120]  # image 7: second row, second column, below 40 pixels of words
-    assert white.mean() > 240 > 200 > max(shown[3][100:156, 64:120].mean(), shown[4][100:156, 124:180].mean())
+    shown = frames(io.BytesIO(draw.film(*runs)))
+    assert len(shown) == 6 + 9 and shown[0].shape == (
+        404,
+        752,
+    )  # six of the first three epochs, then nine epochs
+    white = shown[6 + 1][100:156, 64:120]  # image 7: second row, second column, below 40 pixels of words
+    others = shown[6][100:156, 64:120], shown[6 + 1][100:156, 124:180]
+    assert white.mean() > 240 > 200 > max(other.mean() for other in others)
     assert all(frame[:40].min() < 120 for frame in shown)  # the words
 
 
 @pytest.mark.parametrize("n, columns, shown", [(1, None, 1), (7, 3, 3), (5, 9, 5)])
-def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown):
-    images, expected = pictures(n), np.full((math.ceil(n / shown) * 30 + 2, shown * 30 + 2), 255, np.uint8)
+@pytest.mark.parametrize("shape", [(28, 28), (1, 20, 50), (3, 32, 24)], ids=str)
+def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown, shape):
+    """Of any height and width; colour stays colour."""
+    images, (h, w), colours = pictures(n, *shape), shape[-2:], 3 if len(shape) == 3 and shape[0] == 3 else 1
+    expected = np.full((math.ceil(n / shown) * (h + 2) + 2, shown * (w + 2) + 2, colours), 255, np.uint8)
     for i, image in enumerate(images):
-        top, left = 2 + i // shown * 30, 2 + i % shown * 30
-        expected[top : top + 28, left : left + 28] = image
-    drawn = figures.image_grid(to_float(torch.from_numpy(images)), columns).axes[0].images[0].get_array()
+        top, left = 2 + i // shown * (h + 2), 2 + i % shown * (w + 2)
+        expected[top : top + h, left : left + w] = np.moveaxis(image.reshape(colours, h, w), 0, -1)
+    expected = expected if colours == 3 else expected[..., 0]
+    floats = to_float(torch.from_numpy(images))
+    for given in (images, floats, floats.double().numpy()):
+        np.testing.assert_array_equal(figures.grid_pixels(given, columns), expected)
+    if colours == 3:  # as numpy and PIL hold them
+        np.testing.assert_array_equal(figures.grid_pixels(np.moveaxis(images, 1, -1), columns), expected)
+    drawn = figures.image_grid(floats, columns).axes[0].images[0].get_array()
     np.testing.assert_array_equal(drawn, expected)
-    enlarged = pixels(figures.grid_png(images, columns, scale=3))
-    np.testing.assert_array_equal(enlarged, expected.repeat(3, 0).repeat(3, 1)[..., None].repeat(3, 2))
+    enlarged = pixels(figures.grid_png(images, columns, scale=3)).reshape(
+        *(3 * side for side in expected.shape[:2]), 3
+    )
+    grey = expected if colours == 3 else expected[..., None].repeat(3, 2)
+    np.testing.assert_array_equal(enlarged, grey.repeat(3, 0).repeat(3, 1))
 
 
-def test_wrong_images():
-    for images, captions, message in (
-        (np.zeros((2, 784)), None, "ít nhất một ảnh"),
-        (255 * np.eye(28)[None], None, r"\[-1, 1\], hoặc uint8; đã nhận \(0.0, 255.0\)"),
-        (np.full((1, 28, 28), np.nan), None, r"\[-1, 1\]"),
-        (pictures(2), ["một"], "captions phải là dãy 2"),
+def test_what_is_no_image_gets_a_sentence():
+    for images, message in (
+        (np.zeros((2, 784)), r"\(n, H, W\) hoặc \(n, C, H, W\).*đã nhận \(2, 784\)"),
+        (np.zeros((0, 28, 28)), r"đã nhận \(0, 28, 28\)"),
+        (np.zeros((2, 2, 28, 28)), "C là 1 hoặc 3"),
+        (255 * np.eye(28)[None], r"\[-1, 1\] hoặc uint8; đã nhận từ 0 đến 255"),
+        (np.full((1, 28, 28), np.nan), r"\[-1, 1\]"),
     ):
         with pytest.raises(ValueError, match=message):
-            figures.image_grid(images, captions=captions)
+            figures.image_grid(images)
 
 
 def bars():
@@ -136,24 +164,26 @@ def bars():
 
 def two_lines(log=False):
     lines = [("một", [1, 2, 3], [[1, 2, 4], [3, 4, 8]], "k", "-"), ("hai", [1, 3], [5, 500], "b", "o")]
-    return figures.curves(lines, "bước", "y", [(2, "mức")], ylim=(0.9, 40), log=log)  # 500 lies outside
+    levels = [(2, "mức"), (900, "ngoài")]  # 500 and 900 lie outside
+    return figures.curves(lines, "bước", "y", levels, ylim=(0.9, 40), log=log)
 
 
-def grid(n, **options):
-    return figures.image_grid(pictures(n), title="Ảnh giả của nhiễu cố định", **options)
+def grid(n, *shape, **options):
+    return figures.image_grid(pictures(n, *shape), title="Ảnh giả", **options)
 
 
 won = [1.0, 0.3, 0.0], [2.0, 5.0, 40.0], [0.9, 1.0, 1.0], [0.1, 0.0, 0.0]  # by D
 FIGURES = {
-    "structure": diagrams.gan_structure,
+    "structure": draw.gan_structure,
     "captions": lambda: grid(36, captions=[f"{i / 36:.2f}" for i in range(36)]),
-    "rows": lambda: grid(100, columns=10, rows=[f"epoch {i}" for i in range(10)]),
+    "rows, colour": lambda: grid(100, 3, 64, 32, columns=10, rows=[f"epoch {i}" for i in range(10)]),
     "bars": bars,
     "curves": two_lines,
     "curves, log": lambda: two_lines(log=True),
     "equilibrium": lambda: figures.loss_curves([1.386] * 9, [0.693] * 9, [0.5] * 9, [0.5] * 9, 9),
     "D has won": lambda: figures.loss_curves(*won, 100, "A"),
     "first epoch": lambda: figures.loss_curves([1.1], [0.9], [0.6], [0.4], 100),
+    "no number": lambda: figures.loss_curves([1.1, math.nan], [0.9, math.nan]),
 }
 
 
@@ -166,29 +196,16 @@ def test_no_text_is_cut_or_lies_on_another(name):
     assert white_edged(figures.png(figure))
 
 
-def test_everything_is_written_that_was_asked_for():
+def test_everything_is_written_that_was_asked_for_and_no_level_off_the_axis():
     captions, rows = list("abcd"), ["trên", "dưới"]
     assert words(grid(4, columns=2, captions=captions, rows=rows)) > {*captions, *rows}
-    assert words(two_lines()) >= {"một", "hai", "mức", "bước", "y"}
+    assert words(two_lines()) >= {"một", "hai", "mức", "bước", "y"} and "ngoài" not in words(two_lines())
 
 
-def test_loss_curves_show_the_losses_their_levels_and_colours():
-    values = [1.3, 1.2, 1.1], [0.8, 0.9, 1.0], [0.6, 0.59, 0.58], [0.4, 0.41, 0.42]
-    figure = figures.loss_curves(*values, total=10)
-    ends = {"loss_D = 1.10", "loss_G = 1.00", "D(x) = 0.58", "D(G(z)) = 0.42"}
-    levels = {"2 log 2 ≈ 1.386": 2 * math.log(2), "log 2 ≈ 0.693": math.log(2), "1/2": 0.5}
-    assert words(figure) >= ends | set(levels)
-    lines = [line for ax in figure.axes for line in ax.lines]
-    curves = [line for line in lines if list(line.get_xdata()) == [1, 2, 3]]
-    assert [list(line.get_ydata()) for line in curves] == list(values)
-    assert [line.get_linestyle() for line in curves] == ["-", "--", "-", "--"]
-    flat = [line.get_ydata()[0] for line in lines if line.get_linestyle() == ":"]
-    assert flat == pytest.approx(list(levels.values()))
-    assert all(ax.get_xlim() == (1, 10) for ax in figure.axes)
-    colours = {colour for _, colour in Image.open(io.BytesIO(figures.png(figure))).convert("RGB").getcolors()}
-    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)} <= colours  # exactly
-    with pytest.raises(ValueError, match="phải là dãy 1 số, không có NaN"):
-        figures.loss_curves([1.0], [math.nan])
+def test_curves_without_limits_show_all():
+    for log, y in (False, [-30.0, 5, 900]), (True, [1e-7, 1e-3, 3]):
+        low, high = figures.curves([("a", [1, 2, 3], y, "k", "-")], "x", "y", log=log).axes[0].get_ylim()
+        assert low < y[0] and y[-1] < high
 
 
 def test_several_runs_are_their_mean_in_a_band():
@@ -196,6 +213,40 @@ def test_several_runs_are_their_mean_in_a_band():
     assert list(ax.lines[0].get_ydata()) == [2, 3, 6]
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == (1, 8)
+
+
+def dotted(ax):
+    return [line.get_ydata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+
+
+def test_loss_curves_show_the_losses_their_levels_and_colours():
+    values = [1.3, 1.2, 1.1], [0.8, 0.9, 1.0], [0.6, 0.59, 0.58], [0.4, 0.41, 0.42]
+    figure = figures.loss_curves(*values, total=10)
+    ends = {"loss_D = 1.10", "loss_G = 1.00", "D(x) = 0.58", "D(G(z)) = 0.42"}
+    assert words(figure) >= ends | {"2 log 2 ≈ 1.386", "log 2 ≈ 0.693", "1/2"}
+    losses, answers = figure.axes
+    curves = [line for ax in figure.axes for line in ax.lines if list(line.get_xdata()) == [1, 2, 3]]
+    assert [list(line.get_ydata()) for line in curves] == list(values)
+    assert [line.get_linestyle() for line in curves] == ["-", "--", "-", "--"]
+    assert dotted(losses) == pytest.approx([2 * math.log(2), math.log(2)]) and dotted(answers) == [0.5]
+    assert all(ax.get_xlim() == (1, 10) for ax in figure.axes)
+    colours = {colour for _, colour in Image.open(io.BytesIO(figures.png(figure))).convert("RGB").getcolors()}
+    assert {(0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00), (0x00, 0x9E, 0x73)} <= colours  # exactly
+
+
+@pytest.mark.parametrize(
+    "loss_D, loss_G, levels",
+    [
+        ([-5.0, -8.0], [-1.0, 2.0], []),  # WGAN: neither is the paper's
+        ([-1e-3, -2e-3], [1e-3, -1e-3], []),
+        ([1.3, 1.35], [-0.6, -0.7], [2 * math.log(2)]),  # minimax: loss_D is
+    ],
+)
+def test_negative_losses_are_seen(loss_D, loss_G, levels):
+    ax = figures.loss_curves(loss_D, loss_G).axes[0]
+    (low, high), every = ax.get_ylim(), loss_D + loss_G
+    assert low < min(every) and max(every) < high < max(every) + 0.1 * (max(every) - min(every))
+    assert dotted(ax) == pytest.approx(levels)
 
 
 def test_a_live_picture_and_its_line_stand_there_once_with_alt_text(monkeypatch):
@@ -212,3 +263,9 @@ def test_a_live_picture_and_its_line_stand_there_once_with_alt_text(monkeypatch)
     assert options == {"raw": True, "metadata": {"image/png": {"alt": alt, "width": width}}}
     ((below,), _) = line.update.call_args
     assert below["text/markdown"] == r"*Lưới 4 ảnh \*giả\* & thật, D(x) \< 1/2, loss\_D: \$1* 100 epoch"
+
+
+def test_numbers_are_told_in_words():
+    told = figures.numbers(figures.loss_curves([1.3, 1.2], [0.8, 0.9]))
+    assert "loss_D: (1; 1.3), (2; 1.2)<br>loss_G: (1; 0.8), (2; 0.9)" in told and "Số liệu" in told
+    assert figures.numbers(grid(2)) == ""
