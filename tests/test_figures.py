@@ -5,13 +5,14 @@ import importlib.util
 import io
 import itertools
 import math
+import shutil
 from unittest.mock import Mock
 
 import nbformat
 import numpy as np
 import pytest
 import torch
-from conftest import NOTEBOOKS, ROOT, drawn_by_the_lock, pixels
+from conftest import NOTEBOOKS, ROOT, cannot_run, drawn_by_the_lock, pixels
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from PIL import Image, ImageChops, ImageSequence
@@ -78,7 +79,11 @@ def test_committed_pictures_are_what_is_drawn(tmp_path):
 
 @pytest.mark.slow
 @drawn_by_the_lock
-def test_the_stepper_picture_is_what_a_browser_shows(tmp_path, chromium):
+def test_the_stepper_picture_is_what_a_browser_shows(tmp_path):
+    if not (shutil.which("chromium") or shutil.which("google-chrome")) or not importlib.util.find_spec(
+        "playwright"
+    ):
+        cannot_run("cần Chromium và tests/requirements-browser.txt")
     draw.draw(tmp_path, "stepper")
     assert difference(tmp_path / "stepper.png", ROOT / "images" / "stepper.png") < 60
 
