@@ -60,7 +60,7 @@ CASES = {
     "D": lambda: run(600, seed=14),
     "E": lambda: run(400, images=nb["Unnormalised"](), seed=15),
     "F": lambda: run(300, lr_D=recipe.lr_D / 30, lr_G=2.5 * recipe.lr_G, seed=16),
-    "G": lambda: run(300, lr_D=10 * recipe.lr_D, lr_G=10 * recipe.lr_G, seed=17),
+    "G": lambda: run(400, lr_D=1e-3, lr_G=1e-3, betas=(0.9, 0.999), seed=17),
     "H": collapse,
 }
 
