@@ -17,8 +17,9 @@ PACKAGE = {
     "other": "x = 1\n",
     "exercises/__init__": "x = 1\n",
     "assets/mnist.pt.xz": "weights",
+    "assets/fashion.pt.xz": "weights",
 }
-CELL = "from pkg import exercises\nfrom pkg.a import f\nf(1)"
+CELL = "from pkg import exercises\nfrom pkg.a import f\nf(1)\nread(\"mnist\")"
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ CELL = "from pkg import exercises\nfrom pkg.a import f\nf(1)"
         ("a", "b.g(x)", "-b.g(x)", True),
         ("b", "x + 1", "x + 2", True),  # reached through a
         ("assets/mnist.pt.xz", "weights", "others", True),  # read by record, reached inside a function
+        ("assets/fashion.pt.xz", "weights", "others", False),  # no cell names it
         ("a", "Doc.", "Other words.", False),
         ("a", "import b\n", "import b\n\n# why\n", False),
         ("other", "1", "2", False),

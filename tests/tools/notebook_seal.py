@@ -1,8 +1,8 @@
 """The seal of a notebook: its outputs belong to its code, to what that imports of ganlib, and to each other.
 
 The code: the cells, and the files of ganlib that they import, directly or through one another, without
-docstrings, comments and empty lines; the recordings and classifiers too, where `record` or `scores` is among
-them. The checks of exercises don't count: what they say of an empty cell never changes.
+docstrings, comments and empty lines; the recordings that it names and the classifiers too, where `record` or
+`scores` is among them. The checks of exercises don't count: what they say of an empty cell never changes.
 """
 
 import ast
@@ -55,7 +55,9 @@ def code_hash(notebook, package=PACKAGE):
     digest = hashlib.sha256("\n\n".join(cells).encode())
     for file in sorted(files):
         digest.update(bare(file.read_text(encoding="utf-8")).encode())
-        for asset in sorted((package / "assets").glob(READ.get(file.stem, ""))) if file.stem in READ else ():
+        for asset in sorted((package / "assets").glob(READ[file.stem])) if file.stem in READ else ():
+            if file.stem == "record" and not any(asset.name.split(".")[0] in cell for cell in cells):
+                continue  # a recording that no cell names
             digest.update(hashlib.sha256(asset.read_bytes()).digest())
     return digest.hexdigest()
 
