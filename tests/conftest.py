@@ -131,6 +131,7 @@ class Lab:
         self.app, self.root, self.url, self.page = app, root, url, page
         self.faults = []  # what went wrong in the page's own scripts
         page.on("pageerror", self.fault)
+        page.set_default_timeout(HANGS * 1000)  # the machine may be busy
 
     def fault(self, error):
         of_its_own = self.app == "notebook" and "(reading 'schema')" in str(error)  # 7.6, in any notebook

@@ -45,7 +45,7 @@ def test_the_numbers_of_curves_stand_in_words():
     left.plot([2, 1, 3], [0, 0, 0], label="points")
     left.plot([1, 2], [3, 4], label="a < b")
     right.bar([1, 2], [3, 4], label="bars")
-    assert "<summary>Số liệu</summary>&lt;A&gt; a &lt; b: (1; 3), (2; 4)</details>" in figures.numbers(figure)
+    assert figures.numbers(figure).endswith("<br>a &lt; b: (1; 3), (2; 4)</details>")
     assert figures.numbers(figures.panels("A")[0]) == ""
 
 

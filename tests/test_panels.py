@@ -157,6 +157,8 @@ def test_an_iteration_of_the_playground_is_the_series_own_and_so_is_its_randomne
         press(game, "Một vòng lặp")
     assert torch.equal(torch.get_rng_state(), before)
     s = other.state
+    for optimizer in (s.optimizer_D, s.optimizer_G):
+        optimizer.param_groups[0]["lr"] = game.lr_D.value
     with s.own_randomness():
         for _ in range(3):
             for _ in range(k):
