@@ -128,9 +128,7 @@ def test_masks_drop_a_share_p_and_keep_the_mean(p):
     assert y[y != 0].unique().item() == pytest.approx(1 / (1 - rounded), rel=1e-6)
     x = torch.randn(13, 7)  # no multiple of eight
     assert p != 0.3 or not torch.equal(layer(x), layer(x))
-    assert layer.eval()(x) is x and (
-        p == 0 or not torch.equal(layer.train()(torch.ones(99)), layer(torch.ones(99)))
-    )
+    assert layer.eval()(x) is x
 
 
 def test_bf16_is_near_fp32_and_keeps_the_weights_in_fp32(images):
