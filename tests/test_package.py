@@ -50,7 +50,7 @@ def test_it_grows_no_thicker():
     assert max(lines.values()) <= 290 and sum(lines.values()) <= 3600
     assert sum(lines[f"{name}.py"] for name in FIRST_EVENING) <= 750
     tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
-    assert sum(len(text.splitlines()) for text in tests) <= 4950
+    assert sum(len(text.splitlines()) for text in tests) <= 5060
 
 
 def test_what_is_imported_is_declared_and_locked():
