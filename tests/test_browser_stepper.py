@@ -123,7 +123,7 @@ def test_an_edited_cell_run_again_and_a_function_that_never_returns(lab):
     shown.stands(1, "yield")
     shown.button("Hết vòng").click()
     lab.page.wait_for_function(f"{KERNEL}.status === 'busy'")
-    lab.page.wait_for_timeout(2000)
+    lab.page.wait_for_timeout(8000)
     lab.command("kernelmenu:interrupt")
     shown.stands(2, "while len(steps) > 1: pass", "KeyboardInterrupt", "Bạn đã ngắt hàm")
     shown.button("Lùi một dòng").click()

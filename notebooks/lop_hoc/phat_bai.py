@@ -55,8 +55,9 @@ def class_edition(notebook, name: str):
         cells.append(cell)
         if "blank" in mark:
             number += 1
-            where, check = f"ô trống {number} của bài {name}: {mark['write']}", mark["check"]
+            where, check = f"ô trống {number} của bài {name}: {mark['write']}", mark.get("check")
             cell["source"] = blank(cell.source, mark["blank"], where)
+        if mark.get("check"):
             load = f"from ganlib.exercises.blanks import {check.partition('(')[0]}"
             stop = f'assert {check}, "Dừng ở {where}. Viết vào đó, chạy ô đó, rồi chạy lại ô này."'
             cells.append(nbformat.v4.new_code_cell(f"{load}\n\n{stop}", id=f"{cell.id[:50]}-kiem-tra"))
@@ -68,7 +69,9 @@ def class_edition(notebook, name: str):
 def main(folder: str = "build/lop") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for path in [*sorted(HERE.parent.glob("*.ipynb")), HERE / "bai_lon.ipynb"]:
-        edition = class_edition(nbformat.read(path, as_version=4), path.stem.partition("_")[0])
+        edition = class_edition(
+            nbformat.read(path, as_version=4), path.stem.partition("_")[0].replace("bai", "lớn")
+        )
         nbformat.write(edition, Path(folder) / path.name)
     quiz = ANSWER.sub("\n", (HERE / "cau_hoi.md").read_text(encoding="utf-8"))
     (Path(folder) / "cau_hoi.md").write_text(quiz, encoding="utf-8")

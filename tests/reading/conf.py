@@ -14,7 +14,9 @@ include_patterns = [
     "README.md",
     "notebooks/README.md",
     "tests/README.md",
-    "ganlib/assets/sample/README.md",
+    "ganlib/assets/README.md",
+    "notebooks/lop_hoc/cau_hoi.md",
+    "notebooks/lop_hoc/bai_lon.ipynb",
     *(f"notebooks/{name}.ipynb" for name in notebooks),
 ]
 
@@ -42,5 +44,11 @@ def add_the_map(app, docname, content):
         content[0] += f"\n```{{toctree}}\n:hidden:\n:maxdepth: 1\n\n{names}\n```\n"
 
 
+def attached(app, docname, content):
+    """A picture that a notebook carries with it is drawn in images/, too."""
+    content[0] = content[0].replace("attachment:", "../images/")
+
+
 def setup(app):
     app.connect("source-read", add_the_map)
+    app.connect("source-read", attached)
