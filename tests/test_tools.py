@@ -19,7 +19,7 @@ PACKAGE = {
     "assets/mnist.pt.xz": "weights",
     "assets/fashion.pt.xz": "weights",
 }
-CELL = "from pkg import exercises\nfrom pkg.a import f\nf(1)\nread(\"mnist\")"
+CELL = 'from pkg import exercises\nfrom pkg.a import f\nf(1)\nread("mnist")'
 
 
 @pytest.mark.parametrize(
