@@ -14,15 +14,13 @@ from nbclient import NotebookClient
 @pytest.mark.slow
 @each_notebook
 def test_out_of_order_then_run_all(path):
-    """One kernel: the cells shuffled, where a name may be missing or ganlib say what is; then Run All."""
+    """One kernel: the cells shuffled, where many cannot work; then Run All, which works all the same."""
     cells = code_cells(path)
     shuffled = random.Random(0).sample(cells, len(cells))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in shuffled + cells])
     place = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=HANGS, allow_errors=True, resources=place).execute()
     errors = [[o for o in cell.outputs if o.output_type == "error"] for cell in notebook.cells]
-    for error in sum(errors[: len(cells)], []):
-        assert error.ename == "NameError" or not error.evalue.isascii(), error.evalue
     assert sum(errors[len(cells) :], []) == []
 
 
