@@ -80,9 +80,7 @@ def unpacked(name, file):
 def split(name, train):
     """(pixels (N, 28, 28) uint8, labels (N,) int64) of a split, read once a kernel."""
     part = "train" if train else "t10k"
-    images, labels = (
-        bytearray(unpacked(name, f"{part}-{of}-ubyte")) for of in ("images-idx3", "labels-idx1")
-    )
+    images, labels = (bytearray(unpacked(name, f"{part}-{of}-ubyte")) for of in ("images-idx3", "labels-idx1"))
     pixels = torch.frombuffer(images, dtype=torch.uint8, offset=16).view(-1, 28, 28)
     return pixels, torch.frombuffer(labels, dtype=torch.uint8, offset=8).long()
 
@@ -116,9 +114,7 @@ def unpack(name="mnist"):
                 part.write_bytes(unpacked(name, packed.stem))
                 os.replace(part, raw / packed.stem)
     except OSError as error:
-        raise DataError(
-            f"Không ghi được dữ liệu vào {raw} ({error}). Hãy giải phóng đĩa rồi chạy lại."
-        ) from error
+        raise DataError(f"Không ghi được dữ liệu vào {raw} ({error}). Hãy giải phóng đĩa rồi chạy lại.") from error
     return folder()
 
 

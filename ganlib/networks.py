@@ -45,14 +45,8 @@ class Discriminator(nn.Module):
     def forward(self, x):
         if x.shape[1:] != IMAGE_SHAPE:
             flat = x[0].numel() == 28 * 28 if len(x) else False
-            advice = (
-                "đổi hình dạng bằng x.view(-1, 1, 28, 28)"
-                if flat
-                else "đổi kích thước ảnh, hoặc viết D của bạn"
-            )
-            raise ValueError(
-                f"D cần ảnh có hình dạng (m, 1, 28, 28); đã nhận {tuple(x.shape)}. Hãy {advice}."
-            )
+            advice = "đổi hình dạng bằng x.view(-1, 1, 28, 28)" if flat else "đổi kích thước ảnh, hoặc viết D của bạn"
+            raise ValueError(f"D cần ảnh có hình dạng (m, 1, 28, 28); đã nhận {tuple(x.shape)}. Hãy {advice}.")
         return self.layers(x)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
 
 from ganlib import choose_device
 from ganlib.networks import LATENT_DIM, Discriminator, Generator, evaluating
@@ -91,18 +92,13 @@ class State:
             self.D = (D or Discriminator(settings.hidden_D, settings.dropout)).to(device)
             self.fixed_noise = self.noise(FIXED_IMAGES)
         if fast and D is None:
-            self.D.layers = nn.Sequential(
-                *(Dropout(x.p) if type(x) is nn.Dropout else x for x in self.D.layers)
-            )
+            self.D.layers = nn.Sequential(*(Dropout(x.p) if type(x) is nn.Dropout else x for x in self.D.layers))
         self.G_avg = copy.deepcopy(self.G) if settings.average else None
         adam = {"betas": settings.betas, "fused": fast and device.type in ("cpu", "cuda")}
         self.optimizer_D = torch.optim.Adam(self.D.parameters(), lr=settings.lr_D, **adam)
         self.optimizer_G = torch.optim.Adam(self.G.parameters(), lr=settings.lr_G, **adam)
-        self.schedulers = []
-        if settings.decay_steps:
-            for optimizer in (self.optimizer_D, self.optimizer_G):
-                fall = lambda t: 1 / (1 + t / settings.decay_steps)  # noqa: E731
-                self.schedulers.append(torch.optim.lr_scheduler.LambdaLR(optimizer, fall))
+        falling = (self.optimizer_D, self.optimizer_G) if settings.decay_steps else ()
+        self.schedulers = [LambdaLR(optimizer, lambda t: 1 / (1 + t / settings.decay_steps)) for optimizer in falling]
 
     def noise(self, m):
         """z ~ N(0, I), (m, latent_dim)."""
@@ -151,22 +147,21 @@ class State:
         self.iterations += 1
 
     def parts(self):
-        names = "G", "D", "optimizer_G", "optimizer_D", "G_avg"
-        parts = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return parts | {f"scheduler_{i}": scheduler for i, scheduler in enumerate(self.schedulers)}
+        parts = self.G, self.D, self.optimizer_G, self.optimizer_D, self.G_avg, *self.schedulers
+        return [part for part in parts if part is not None]
 
     def state_dict(self):
         """All that `load_state_dict` needs to go on exactly here: dicts of tensors and numbers."""
-        saved = {name: part.state_dict() for name, part in self.parts().items()}
-        saved |= {name: getattr(self, name) for name in ("epoch", "iterations", "random", "fixed_noise")}
-        return copy.deepcopy(saved)
+        saved = {name: getattr(self, name) for name in ("epoch", "iterations", "random", "fixed_noise")}
+        return copy.deepcopy(saved | {"parts": [part.state_dict() for part in self.parts()]})
 
     def load_state_dict(self, saved):
         saved = copy.deepcopy(saved)
-        for name, part in self.parts().items():
-            part.load_state_dict(saved[name])
-        self.epoch, self.iterations, self.random = saved["epoch"], saved["iterations"], saved["random"]
-        self.fixed_noise = saved["fixed_noise"].to(self.device)
+        for part, values in zip(self.parts(), saved.pop("parts"), strict=True):
+            part.load_state_dict(values)
+        saved["fixed_noise"] = saved["fixed_noise"].to(self.device)
+        for name, value in saved.items():
+            setattr(self, name, value)
 
 
 class Dropout(nn.Dropout):
@@ -195,12 +190,8 @@ def has_bf16(device):
     """Whether the device has instructions for bf16: without them it is slower than fp32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    can = (
-        torch.cpu.get_capabilities()
-        if device.type == "cpu" and hasattr(torch.cpu, "get_capabilities")
-        else {}
-    )
-    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
+    asked = getattr(torch.cpu, "get_capabilities", dict) if device.type == "cpu" else dict  # older torch has none
+    return bool(asked().get("avx512_bf16") or asked().get("amx_bf16"))
 
 
 def start(device=None, precision="auto", fast=True, G=None, D=None, **settings):
@@ -210,15 +201,12 @@ def start(device=None, precision="auto", fast=True, G=None, D=None, **settings):
     fast: Adam in one call, Dropout's masks from bytes; False: Algorithm 1 as the notebooks write it, in fp32.
     G, D: networks of your own; they are trained as they are. G's `latent_dim`, if it has one, is taken.
     """
-    unknown = settings.keys() - {field.name for field in fields(Settings)}
-    if unknown:
-        known = ", ".join(field.name for field in fields(Settings))
-        raise TypeError(f"Không có lựa chọn {', '.join(sorted(unknown))}. Hãy chọn trong: {known}.")
+    known = [field.name for field in fields(Settings)]
+    if unknown := sorted(settings.keys() - set(known)):
+        raise TypeError(f"Không có lựa chọn {', '.join(unknown)}. Hãy chọn trong: {', '.join(known)}.")
     for name, network in (("G", G), ("D", D)):
         if not isinstance(network, nn.Module | None):
-            raise TypeError(
-                f"{name} phải là một mạng đã tạo, ví dụ {name}=MyNetwork(); đã nhận {network!r:.60}."
-            )
+            raise TypeError(f"{name} phải là một mạng đã tạo, ví dụ {name}=MyNetwork(); đã nhận {network!r:.60}.")
     device = torch.device(device or choose_device())
     if precision == "auto":
         precision = "bf16" if fast and has_bf16(device) else "fp32"

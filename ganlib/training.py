@@ -36,9 +36,7 @@ class Batches:
         return data.to_float(x) if x.dtype == torch.uint8 else x
 
 
-def steps(
-    state, images, update_D=algorithm.update_D, update_G=algorithm.update_G, iterations=algorithm.iterations
-):
+def steps(state, images, update_D=algorithm.update_D, update_G=algorithm.update_G, iterations=algorithm.iterations):
     """algorithm.iterations on the State, without end: yields (loss_D, loss_G), scalars on the device.
 
     images: see own.tensor_of; or an object with a length and `batch(indices)`. update_D, update_G: functions
@@ -47,9 +45,7 @@ def steps(
     """
     s, images = state.settings, images if isinstance(images, Batches) else Batches(images, state.device)
     if len(images) < s.k * s.m:
-        raise ValueError(
-            f"Một vòng lặp cần k·m = {s.k * s.m} ảnh, ở đây chỉ có {len(images)}: giảm k hoặc m."
-        )
+        raise ValueError(f"Một vòng lặp cần k·m = {s.k * s.m} ảnh, ở đây chỉ có {len(images)}: giảm k hoặc m.")
     if update_G is not algorithm.update_G and s.loss != "non_saturating":
         own.takes_loss_G(update_G, s.loss)
     own.try_out(state, images)
@@ -143,9 +139,7 @@ class Training:
             print(self)
 
 
-def train(
-    images, epochs=100, *, state=None, update_D=algorithm.update_D, update_G=algorithm.update_G, **options
-):
+def train(images, epochs=100, *, state=None, update_D=algorithm.update_D, update_G=algorithm.update_G, **options):
     """Train for `epochs` epochs in all and yield an Epoch after each; options: those of `start`.
 
     state: go on with this State (from its epoch on) in place of a new one. Ctrl-C (the Stop button) or a loss
@@ -156,9 +150,7 @@ def train(
         raise TypeError("Khi huấn luyện tiếp một state, mọi lựa chọn là của state ấy: đừng truyền thêm.")
     state = state or start(**options)
     if state.epoch >= epochs:
-        print(
-            f"State này đã học {state.epoch} epoch; epochs={epochs} là tổng số, nên không còn epoch nào để chạy."
-        )
+        print(f"State này đã học {state.epoch} epoch; epochs={epochs} là tổng số, nên không còn epoch nào để chạy.")
     images = Batches(images, state.device)
     return Training(_epochs(state, images, epochs, steps(state, images, update_D, update_G)))
 

@@ -79,9 +79,7 @@ def draw():
         page.axis("off")
 
         def write(x, y, words, size=9, **options):
-            page.text(
-                x, y, words, **{"fontsize": size, "color": INK, "va": "top", "linespacing": 1.35} | options
-            )
+            page.text(x, y, words, **{"fontsize": size, "color": INK, "va": "top", "linespacing": 1.35} | options)
 
         def heading(y, words):
             write(14, y, words, 12, weight="bold")
@@ -101,9 +99,7 @@ def draw():
             page.add_patch(Rectangle((122, y - tall), 74, tall - 1.5, color="#F3F5F7"))
             write(124.5, y - 1.6, code, 7.6, family="DejaVu Sans Mono", linespacing=1.55)
             y -= tall + 1.2
-        write(
-            122, y + 0.4, "bce(a, 1): binary_cross_entropy_with_logits, mọi nhãn bằng 1", 6.8, color="#555555"
-        )
+        write(122, y + 0.4, "bce(a, 1): binary_cross_entropy_with_logits, mọi nhãn bằng 1", 6.8, color="#555555")
         heading(y - 6, "Bảng nên thuộc")
         y -= 15
         for i, row in enumerate(TABLE):

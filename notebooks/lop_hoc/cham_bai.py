@@ -105,9 +105,7 @@ def mark(path: Path) -> dict:
     notebook = nbformat.read(path, as_version=4)
     here = f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parent)!r})"
     notebook.cells.append(
-        nbformat.v4.new_code_cell(
-            f"{here}\nimport cham_bai\nprint(cham_bai.json.dumps(cham_bai.marks(globals())))"
-        )
+        nbformat.v4.new_code_cell(f"{here}\nimport cham_bai\nprint(cham_bai.json.dumps(cham_bai.marks(globals())))")
     )
     NotebookClient(notebook, timeout=900, allow_errors=True).execute()
     said = [one.get("text", "") for one in notebook.cells[-1].outputs]

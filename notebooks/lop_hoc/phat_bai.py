@@ -24,18 +24,14 @@ def blank(source: str, spans: list, words: str) -> str:
     lines = source.splitlines()
     for first, last in spans:
         starts = [i for i, line in enumerate(lines) if line.strip().startswith(first)]
-        ends = [
-            i for i, line in enumerate(lines) if starts and i >= starts[0] and line.strip().startswith(last)
-        ]
+        ends = [i for i, line in enumerate(lines) if starts and i >= starts[0] and line.strip().startswith(last)]
         if not ends:
             raise ValueError(f"không tìm thấy đoạn {first!r} … {last!r} trong ô:\n{source}")
         a, b = starts[0], ends[0]
         functions = [f for f in ast.walk(ast.parse("\n".join(lines))) if isinstance(f, ast.FunctionDef)]
         inside = any(f.lineno <= a < f.end_lineno for f in functions)
         indent = re.match(r"\s*", lines[a])[0]
-        hints = [
-            indent + found[1] for line in lines[a : b + 1] if (found := re.search(r"(?:^|\s)(# .*)", line))
-        ]
+        hints = [indent + found[1] for line in lines[a : b + 1] if (found := re.search(r"(?:^|\s)(# .*)", line))]
         empty = f"...  # {words}" if inside else f"raise NotImplementedError({words!r})"
         lines[a : b + 1] = [*hints, indent + empty]
     return "\n".join(lines)
@@ -61,17 +57,13 @@ def class_edition(notebook, name: str):
             load = f"from ganlib.exercises.blanks import {check.partition('(')[0]}"
             stop = f'assert {check}, "Dừng ở {where}. Viết vào đó, chạy ô đó, rồi chạy lại ô này."'
             cells.append(nbformat.v4.new_code_cell(f"{load}\n\n{stop}", id=f"{cell.id[:50]}-kiem-tra"))
-    return nbformat.from_dict(
-        notebook | {"cells": cells, "metadata": {"kernelspec": notebook.metadata.kernelspec}}
-    )
+    return nbformat.from_dict(notebook | {"cells": cells, "metadata": {"kernelspec": notebook.metadata.kernelspec}})
 
 
 def main(folder: str = "build/lop") -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for path in [*sorted(HERE.parent.glob("*.ipynb")), HERE / "bai_lon.ipynb"]:
-        edition = class_edition(
-            nbformat.read(path, as_version=4), path.stem.partition("_")[0].replace("bai", "lớn")
-        )
+        edition = class_edition(nbformat.read(path, as_version=4), path.stem.partition("_")[0].replace("bai", "lớn"))
         nbformat.write(edition, Path(folder) / path.name)
     quiz = ANSWER.sub("\n", (HERE / "cau_hoi.md").read_text(encoding="utf-8"))
     (Path(folder) / "cau_hoi.md").write_text(quiz, encoding="utf-8")

@@ -48,9 +48,7 @@ def deck(title: str, notebooks: list):
     first = nbformat.v4.new_markdown_cell(f"# {title}", metadata={"slideshow": {"slide_type": "slide"}})
     cells, heading = [first], ""
     for cell in (cell for notebook in notebooks for cell in notebook.cells):
-        kind = cell.metadata.get("slideshow", {}).get(
-            "slide_type", "skip" if cell.cell_type == "code" else "notes"
-        )
+        kind = cell.metadata.get("slideshow", {}).get("slide_type", "skip" if cell.cell_type == "code" else "notes")
         if kind == "skip":
             continue
         if cell.cell_type == "code":
@@ -67,9 +65,7 @@ def deck(title: str, notebooks: list):
             cells.append(slide(cell, "notes", "\n\n".join(said)))
     for number, cell in enumerate(cells):
         cell["id"] = f"o-{number}"
-    return nbformat.v4.new_notebook(
-        cells=cells, metadata={"title": title, "language_info": {"name": "python"}}
-    )
+    return nbformat.v4.new_notebook(cells=cells, metadata={"title": title, "language_info": {"name": "python"}})
 
 
 def folder_of(package: str, *parts: str) -> Path:
@@ -78,12 +74,8 @@ def folder_of(package: str, *parts: str) -> Path:
 
 def main(folder: str = "build/chieu") -> None:
     place = Path(folder)
-    shutil.copytree(
-        folder_of("sphinx_revealjs", "_static", "revealjs"), place / "reveal.js", dirs_exist_ok=True
-    )
-    shutil.copytree(
-        folder_of("sphinx-mathjax-offline", "static", "mathjax"), place / "mathjax", dirs_exist_ok=True
-    )
+    shutil.copytree(folder_of("sphinx_revealjs", "_static", "revealjs"), place / "reveal.js", dirs_exist_ok=True)
+    shutil.copytree(folder_of("sphinx-mathjax-offline", "static", "mathjax"), place / "mathjax", dirs_exist_ok=True)
     template = (HERE / "trang_chieu.html.j2").read_text(encoding="utf-8")
     exporter = SlidesExporter(raw_template=template, reveal_url_prefix="reveal.js", reveal_theme="white")
     for name, (title, *numbers) in LESSONS.items():

@@ -96,13 +96,9 @@ def download(packages: list[str], system: str, python: str, place: Path) -> None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description="Làm một thư mục để chép vào USB cho phòng học không có mạng."
-    )
+    parser = argparse.ArgumentParser(description="Làm một thư mục để chép vào USB cho phòng học không có mạng.")
     parser.add_argument("folder", nargs="?", default="build/usb", type=Path)
-    parser.add_argument(
-        "--python", nargs="+", default=["3.12", "3.13"], help="các bản Python trên máy sinh viên"
-    )
+    parser.add_argument("--python", nargs="+", default=["3.12", "3.13"], help="các bản Python trên máy sinh viên")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=SYSTEMS)
     parser.add_argument("--count", action="store_true", help="chỉ kể các gói, không tải")
     parser.add_argument("--pypi", action="store_true", help="Linux: lấy torch ở PyPI, bản có CUDA (2.5 GB)")
