@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
@@ -29,41 +28,25 @@ from ganlib.networks import Generator
 from ganlib.record import Record
 from ganlib.training import Settings
 
-# A shell that starts pytest in the background (`pytest &`) has it ignore Ctrl-C, and all that it starts too:
-# runs that a test stops by Ctrl-C would go on.
+# `pytest &` has it ignore Ctrl-C, and all that it starts too: runs that a test stops would go on.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # Of the processes that a test starts: they find ganlib and the tests, and use one core each.
-PATHS = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
-ALONE = os.environ | {"PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1"}
+ALONE = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+HANGS = 600  # seconds: what takes so long, even on a busy machine, would never end
 
 LOCK = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "tests" / "lock.txt").read_text(), re.M))
 # Another matplotlib draws other pixels: a committed picture is compared under the one that drew it.
-drawn_by_the_lock = pytest.mark.skipif(
-    version("matplotlib") != LOCK["matplotlib"], reason=f"hình vẽ bằng matplotlib {LOCK['matplotlib']}"
-)
-
-HANGS = 600  # seconds: what takes so long, even on a busy machine, would never end
-
-SETTINGS = {
-    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
-    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # every cell is in the page
-}
-KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
-ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
+another = version("matplotlib") != LOCK["matplotlib"]
+drawn_by_the_lock = pytest.mark.skipif(another, reason=f"hình vẽ bằng matplotlib {LOCK['matplotlib']}")
 
 
 def code_cells(path):
     """The sources of the code cells of a notebook."""
     return [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-
-
-def cannot_run(why):
-    """Skip this test on a reader's machine; fail it in CI, where everything it needs is installed."""
-    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 def random_images(count=120, seed=3):
@@ -84,18 +67,20 @@ def same(a, b):
     return all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
 
 
+def last(epochs):
+    return list(epochs)[-1]
+
+
 def pixels(png):
     """Of a picture's bytes: (height, width, 3), whole numbers."""
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
-def spoilt(content, chance):
-    """The bytes with one bit or byte changed, or cut off somewhere; headers are hit as often as bodies."""
-    place = chance.randrange(chance.choice([len(content), min(len(content), 4096)]))
-    if chance.random() < 0.25:
-        return content[:place]
-    change = chance.choice([1 << chance.randrange(8), chance.randrange(1, 256)])
-    return content[:place] + bytes([content[place] ^ change]) + content[place + 1 :]
+def full_disk(path, content):
+    """In place of Path.write_bytes: a part of it is there, and an error."""
+    with open(path, "wb") as file:
+        file.write(content[:100])
+    raise OSError(28, "No space left on device")
 
 
 @pytest.fixture
@@ -111,17 +96,25 @@ def make_record():
     """A function: epochs -> a Record of so many, of random images and plausible curves."""
 
     def make(epochs):
-        random = torch.Generator().manual_seed(epochs)
-        images = torch.randint(0, 256, (epochs, 36, 28, 28), dtype=torch.uint8, generator=random)
-        ends = (0.7, 1.2), (2.4, 0.9), (0.9, 0.6), (0.1, 0.4)
-        curves = [torch.linspace(*pair, epochs) for pair in ends]
-        frames = {name: torch.rand(6) for name in ("loss_D", "loss_G", "D_x", "D_Gz")}
-        film = frames | {"iteration": torch.arange(50, 301, 50), "images": images[:1].repeat(6, 1, 1, 1)}
-        weights = {name: w.half() for name, w in Generator().state_dict().items()}
+        images = random_images(epochs * 36, seed=epochs).pixels.view(epochs, 36, 28, 28)
+        curves = [torch.linspace(*ends, epochs) for ends in ((0.7, 1.2), (2.4, 0.9), (0.9, 0.6), (0.1, 0.4))]
+        film = {name: torch.rand(6) for name in ("loss_D", "loss_G", "D_x", "D_Gz")}
+        film |= {"iteration": torch.arange(50, 301, 50), "images": images[:1].repeat(6, 1, 1, 1)}
+        halves = {name: w.half() for name, w in Generator().state_dict().items()}
         about = "mnist", 60_000, epochs, asdict(Settings()), "fp32", "CPU"
-        return Record(*about, *curves, torch.ones(epochs), images, film, {}, weights)
+        return Record(*about, *curves, torch.ones(epochs), images, film, {}, halves)
 
     return make
+
+
+# ------------------------------------------------------------------------------------------------ browser
+
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},  # every cell is in the page
+}
+KERNEL = "window.jupyterapp?.shell?.currentWidget?.sessionContext?.session?.kernel"
+ERRORS = '[data-mime-type="application/vnd.jupyter.stderr"], [data-mime-type="application/vnd.jupyter.error"]'
 
 
 class Lab:
@@ -130,12 +123,8 @@ class Lab:
     def __init__(self, app, root, url, page):
         self.app, self.root, self.url, self.page = app, root, url, page
         self.faults = []  # what went wrong in the page's own scripts
-        page.on("pageerror", self.fault)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.set_default_timeout(HANGS * 1000)  # the machine may be busy
-
-    def fault(self, error):
-        of_its_own = self.app == "notebook" and "(reading 'schema')" in str(error)  # 7.6, in any notebook
-        self.faults += [] if of_its_own else [str(error)]
 
     def write(self, name, *sources):
         """A notebook of these code cells, in `root`; returns its path."""
@@ -152,7 +141,7 @@ class Lab:
         self.page.wait_for_function(f"{KERNEL}?.status === 'idle'", timeout=60_000)
 
     def command(self, name):
-        """A command of JupyterLab, done when this returns. (A click on its menu is lost now and then.)"""
+        """A command of JupyterLab, done when this returns."""
         self.page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", name)
 
     def hide_files(self):
@@ -172,61 +161,45 @@ class Lab:
 
     def errors(self):
         """What the cells wrote as an error or a warning, and what failed in the page."""
-        return self.page.locator(ERRORS).all_inner_texts() + self.faults
+        its_own = "(reading 'schema')"  # of Notebook 7.6, in any notebook
+        return self.page.locator(ERRORS).all_inner_texts() + [fault for fault in self.faults if its_own not in fault]
 
 
 @pytest.fixture(params=["jupyterlab", "notebook"])
 def lab(request, tmp_path):
-    """A Lab for one test, with a server of its own."""
+    """A Lab for one test, with a server of its own, whose settings are not the user's."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium or not find_spec(request.param) or not find_spec("playwright"):
-        cannot_run("cần Chromium (Debian, Ubuntu: apt install chromium) và tests/requirements-browser.txt")
+    if not chromium or not all(map(find_spec, ("playwright", request.param))):
+        why = "cần Chromium (Debian, Ubuntu: apt install chromium) và tests/requirements-browser.txt"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)  # a reader's machine may lack it
     from playwright.sync_api import sync_playwright
 
-    root, token = tmp_path / "notebooks", secrets.token_hex(16)
-    root.mkdir()
-    (tmp_path / "labconfig").mkdir()
-    (tmp_path / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
-    options = ["--expose-app-in-browser", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
-    server, port = start_server(tmp_path, *options, app=request.param, stderr=subprocess.DEVNULL)
+    root, settings, token = tmp_path / "notebooks", tmp_path / "labconfig", os.urandom(16).hex()
+    for folder in (root, settings):
+        folder.mkdir()
+    (settings / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", request.param, "--no-browser", "--allow-root", "--expose-app-in-browser"]
+    command += [f"--port={port}", f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}"]
+    home = os.environ | {f"JUPYTER_{name}_DIR": str(tmp_path) for name in ("CONFIG", "DATA", "RUNTIME")}
+    server = subprocess.Popen(command, env=home, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}/{{}}?token={token}"
+
+    def answers():
+        with suppress(OSError), urllib.request.urlopen(url.format("api/status"), timeout=5):
+            return True
+
     try:
-        url = f"http://127.0.0.1:{port}/{{}}?token={token}"
-        wait_for(url.format("api/status"), server)
+        until = time.monotonic() + HANGS
+        while not answers():
+            assert server.poll() is None and time.monotonic() < until, "Jupyter does not answer"
+            time.sleep(0.1)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            size = {"width": 1280, "height": 720}  # a projector's
-            yield Lab(request.param, root, url, browser.new_page(viewport=size))
+            page = browser.new_page(viewport={"width": 1280, "height": 720})  # a projector's
+            yield Lab(request.param, root, url, page)
             browser.close()
     finally:
         server.terminate()
         server.wait(HANGS)
-
-
-def start_server(home, *options, app="jupyterlab", **pipes):
-    """A JupyterLab (or Notebook 7) with its settings in `home`, not the user's: the process, its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", app, "--no-browser", f"--port={port}", *options]
-    command += ["--allow-root"] * (sys.platform != "win32" and os.geteuid() == 0)
-    environment = os.environ | {f"JUPYTER_{name}_DIR": str(home) for name in ("CONFIG", "DATA", "RUNTIME")}
-    return subprocess.Popen(command, env=environment, **pipes), port
-
-
-def wait_for(url, server):
-    def answers():
-        with suppress(OSError):
-            urllib.request.urlopen(url, timeout=5).close()
-            return True
-        return server.poll() is not None
-
-    wait_until(answers)
-    assert server.poll() is None, f"Jupyter does not answer at {url}"
-
-
-def wait_until(true):
-    """Come back when `true()` is; an error after so long: then it would never be."""
-    until = time.monotonic() + HANGS
-    while not true():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from conftest import random_images
 
-from ganlib import figures
+from ganlib import data, figures
 from ganlib.networks import Generator
 from ganlib.widgets.playground import Playground
 from ganlib.widgets.replay import Film, Replay
@@ -13,6 +13,7 @@ from ganlib.widgets.stepper import Panel as Stepper
 from ganlib.widgets.walk import Walk
 
 WHITE, DARK = "#FFFFFF", "#111111"  # JupyterLab's two backgrounds
+COLORS = figures.D_COLOR, figures.G_COLOR, figures.REAL_COLOR
 
 
 def contrast(one, other):
@@ -30,17 +31,19 @@ def contrast(one, other):
 def test_lines_and_large_letters_stand_out_and_small_letters_more():
     """WCAG 2 AA: 3 for lines and large letters; 4.5 for small ones, which are all in ink or grey."""
     assert contrast("#777777", WHITE) == pytest.approx(4.48, abs=0.01)  # a value that is well known
-    for color in (figures.D_COLOR, figures.G_COLOR, figures.REAL_COLOR):
-        assert min(contrast(color, WHITE), contrast(color, DARK), contrast(color, figures.LINE_COLOR)) >= 3
+    for color in COLORS:
+        assert min(contrast(color, back) for back in (WHITE, DARK, figures.LINE_COLOR)) >= 3
     assert min(contrast(figures.INK, back) for back in (WHITE, figures.LINE_COLOR)) >= 4.5
     assert contrast(figures.GREY, WHITE) >= 4.5
+    shared = zip("D G x line".split(), (*COLORS, figures.LINE_COLOR), strict=True)
+    style = (data.ASSETS / "stepper.html").read_text(encoding="utf-8")
+    assert "; ".join(f"--{name}: {color}" for name, color in shared) in style
 
 
 def test_the_numbers_of_curves_stand_in_words():
     """At most eleven points of each, folded under the picture; levels, points and bars have none there."""
-    figure = figures.loss_curves([float(i) for i in range(1, 101)], [0.5] * 100)
-    words = figures.numbers(figure)
-    assert "loss_D: (1; 1), (11; 11), " in words and words.count(";") == 2 * 11
+    words = figures.numbers(figures.loss_curves([float(i) for i in range(1, 101)], [0.5] * 100))
+    assert "loss_D: (1; 1), (11; 11), " in words and words.count(";") == 2 * 11 and "Số liệu" in words
     figure, (left, right) = figures.panels("<A>", "B")
     left.plot([2, 1, 3], [0, 0, 0], label="points")
     left.plot([1, 2], [3, 4], label="a < b")
@@ -65,11 +68,3 @@ def test_every_control_says_what_it_is(make_record):
         names = [one.description for one in found]
         assert all(names) and len(set(names)) == len(names) >= least
         assert all(one.tooltip for one in found if isinstance(one, widgets.Button))
-
-
-def test_colours_of_the_stepper_mean_what_they_mean_everywhere():
-    from ganlib.widgets.page import STYLE
-
-    for name, color in {"D": figures.D_COLOR, "G": figures.G_COLOR, "x": figures.REAL_COLOR}.items():
-        assert f"--{name}: {color}" in STYLE and f".gs .{name} {{color: var(--{name})}}" in STYLE
-    assert f"--line: {figures.LINE_COLOR}" in STYLE

@@ -16,14 +16,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 TEXT = {".py", ".md", ".ipynb", ".toml", ".txt", ".json", ".svg", ".html", ".yml", ".cff", ".sh"}
 
 
-def tracked():
-    """The files that git tracks, or would."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
-    paths = [ROOT / name for name in listed.split("\0") if name]
-    return [path for path in paths if path.exists()] or pytest.skip("không có git ở đây")
-
-
 @each_notebook
 def test_a_notebook_is_whole_and_on_the_map(path):
     faults = checks.check_notebook(json.loads(path.read_text(encoding="utf-8")), path.parent)
@@ -48,33 +40,29 @@ def test_every_picture_is_in_sanitised_html_and_in_latex(path):
 @pytest.mark.parametrize("page", ["README.md", "notebooks/README.md", "tests/README.md"])
 def test_a_page_has_alt_texts_no_missing_file_no_placeholder(page):
     path = ROOT / page
-    cell = {"cell_type": "markdown", "source": path.read_text(encoding="utf-8")}
-    faults = [check({"cells": [cell]}) for check in (checks.check_alt, checks.check_never)]
-    inside = ROOT if page == "README.md" else path.parent
-    assert sum(faults, checks.check_links({"cells": [cell]}, inside)) == []
+    whole = {"cells": [{"cell_type": "markdown", "source": path.read_text(encoding="utf-8")}]}
+    assert checks.check_alt(whole) + checks.check_never(whole) + checks.check_links(whole, path.parent) == []
 
 
 def test_all_text_is_nfc_and_no_file_is_large():
-    paths = tracked()
+    """Of the files that git tracks, or would."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    paths = [path for path in (ROOT / name for name in listed.split("\0")) if path.is_file()]
+    if not paths:
+        pytest.skip("không có git ở đây")
     assert [path for path in paths if path.stat().st_size > 24_000_000] == []
-    texts = [(path, path.read_text(encoding="utf-8")) for path in paths if path.suffix in TEXT]
-    faults = [(path, checks.check_nfc(text)) for path, text in texts]
-    assert [f"{path}: {found}" for path, found in faults if found] == []
+    texts = {path: path.read_text(encoding="utf-8") for path in paths if path.suffix in TEXT}
+    assert [(path, found) for path, text in texts.items() if (found := checks.check_nfc(text))] == []
 
 
-def test_the_front_page_is_short():
-    """As `wc -w` counts."""
+def test_the_front_page_is_short_and_says_what_the_notebooks_and_recordings_do():
+    """As `wc -w` counts; hours, lines of provenance."""
     assert len(README.split()) <= 2800 and README.index("## Bản đồ") < README.index("## Kết quả")
-
-
-def test_the_hours_of_the_map_are_those_of_the_notebooks():
     for path in NOTEBOOKS:
         [minutes] = re.findall(rf"\(notebooks/{path.name}\) \|.*\| ([\d+×]+) \|", README)
         opening = path.read_text(encoding="utf-8").split("Bao lâu", 1)[1][:300]
         assert all(number in opening for number in re.findall(r"\d\d+", minutes)), path.name
-
-
-def test_the_lines_of_provenance_are_those_of_the_recordings():
     for name in data.KINDS:
         assert record.load(data.ASSETS / f"{name}.pt.xz").provenance in README
 
@@ -103,17 +91,13 @@ và cộng sự: \\bet al\\.
 
 
 def test_one_term_for_one_thing():
-    words = {README, (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")}
+    texts = [README, (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")]
     for path in NOTEBOOKS:
-        words |= {
-            checks.text(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
-        }
+        texts += [checks.text(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]]
     for path in ROOT.glob("ganlib/**/*.py"):
-        words.add(re.sub(r"\bet al\.", "", path.read_text(encoding="utf-8")))  # in English docstrings
+        texts.append(re.sub(r"\bet al\.", "", path.read_text(encoding="utf-8")))  # in English docstrings
     faults = []
-    for line in NOT_SAID:
-        term, wrong = line.split(": ", 1)
+    for term, wrong in (line.split(": ", 1) for line in NOT_SAID):
         place = re.compile(rf".{{0,30}}(?:{wrong}).{{0,20}}", re.I)
-        said = [[found[0] for found in place.finditer(text)] for text in words]
-        faults += [(term, found) for found in said if found]
+        faults += [(term, found[0]) for text in texts for found in place.finditer(text)]
     assert faults == []

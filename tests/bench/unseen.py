@@ -3,8 +3,8 @@
     python tests/bench/unseen.py            # all
     python tests/bench/unseen.py A H        # only these; the others stay as they are
 
-What is run are notebook 09's own functions, so a case looks like those that the class has seen; the seeds are
-new, and nothing in the file names a disease: letter -> what `chart` of the notebook takes. The answers stand there.
+Notebook 09's own functions run, so a case looks like those that the class has seen. Nothing in the file names a
+disease: letter -> what `chart` of the notebook takes.
 """
 
 import ast
@@ -20,25 +20,15 @@ from ganlib import data, record
 NOTEBOOK = Path(__file__).resolve().parents[2] / "notebooks" / "09_huan_luyen_that_bai.ipynb"
 FILE = data.ASSETS / "unseen.pt.xz"
 KEPT = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef
-SETUP = "digits", "recipe", "classifier"  # besides functions: the names that these read
+SETUP = {"digits", "recipe", "classifier"}  # besides functions: the names that these read
 
-
-def functions():
-    """What notebook 09 defines, without its runs: name -> function, class, or one of SETUP."""
-    cells, names = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"], {}
-    for cell in cells:
-        if cell["cell_type"] == "code":
-            for node in ast.parse("".join(cell["source"])).body:
-                targets = [
-                    target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)
-                ]
-                if isinstance(node, KEPT) or set(targets) & set(SETUP):
-                    exec(compile(ast.Module([node], []), NOTEBOOK.name, "exec"), names)
-    return names
-
-
-nb = functions()
-run, recipe, start = nb["run"], nb["recipe"], nb["start"]
+nb = {}  # what notebook 09 defines, without its runs
+for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]:
+    for node in ast.parse("".join(cell["source"])).body if cell["cell_type"] == "code" else ():
+        targets = {target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)}
+        if isinstance(node, KEPT) or targets & SETUP:
+            exec(compile(ast.Module([node], []), NOTEBOOK.name, "exec"), nb)
+run, recipe = nb["run"], nb["recipe"]
 
 
 def no_step_of_G(D, G, z, optimizer_G):
@@ -65,16 +55,12 @@ CASES = {
 }
 
 
-def history(letter):
-    # The average remembers what was before: a collapse is seen in G itself.
-    pictures, rows, numbers, every = nb["findings"](CASES[letter](), averaged=letter != "H")
-    print(letter, nb["slip"](*numbers), flush=True)
-    return {"pictures": data.to_pixels(pictures), "rows": rows, "numbers": numbers, "every": every}
-
-
 if __name__ == "__main__":
-    asked = sys.argv[1:] or list(CASES)
     cases = record.read(FILE) if FILE.exists() else {}
-    for letter in asked:
-        cases[letter] = history(letter)
+    for letter in sys.argv[1:] or CASES:
+        # The average remembers what was before: a collapse is seen in G itself.
+        pictures, rows, numbers, every = nb["findings"](CASES[letter](), averaged=letter != "H")
+        print(letter, nb["slip"](*numbers), flush=True)
+        pictures = data.to_pixels(pictures)
+        cases[letter] = {"pictures": pictures, "rows": rows, "numbers": numbers, "every": every}
         record.write(FILE, lzma.compress(record.packed(dict(sorted(cases.items())))))

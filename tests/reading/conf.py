@@ -10,25 +10,16 @@ project, language, author = "GAN từng dòng một", "vi", ""
 html_title = project
 root_doc = "README"
 notebooks = sorted(path.stem for path in Path(__file__).resolve().parents[2].glob("notebooks/*.ipynb"))
-include_patterns = [
-    "README.md",
-    "notebooks/README.md",
-    "tests/README.md",
-    "ganlib/assets/README.md",
-    "notebooks/lop_hoc/cau_hoi.md",
-    "notebooks/lop_hoc/bai_lon.ipynb",
-    *(f"notebooks/{name}.ipynb" for name in notebooks),
-]
+pages = "README.md notebooks/README.md tests/README.md ganlib/assets/README.md".split()
+pages += ["notebooks/lop_hoc/cau_hoi.md", "notebooks/lop_hoc/bai_lon.ipynb"]
+include_patterns = pages + [f"notebooks/{name}.ipynb" for name in notebooks]
 
 extensions = ["myst_nb", "sphinx-mathjax-offline"]
 nb_execution_mode = "off"  # the outputs are those that are committed
 myst_enable_extensions = ["dollarmath", "html_image"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = True
-suppress_warnings = [
-    "myst.directive_option",
-    "toc.not_included",
-]  # align="absmiddle"; the sample's own README
+suppress_warnings = ["myst.directive_option", "toc.not_included"]  # align="absmiddle"; the sample's own README
 
 html_theme = "furo"
 html_theme_options = {"top_of_page_buttons": []}
@@ -37,18 +28,13 @@ html_copy_source = html_show_sphinx = html_show_copyright = False
 html_static_path, html_css_files = ["static"], ["reading.css"]
 
 
-def add_the_map(app, docname, content):
-    """README's table links to the notebooks; this makes them chapters, each with the next one."""
+def change(app, docname, content):
+    """README's table of notebooks gets their chapters in order; attached pictures are those of images/, too."""
+    content[0] = content[0].replace("attachment:", "../images/")
     if docname == root_doc:
         names = "\n".join(f"notebooks/{name}" for name in notebooks)
         content[0] += f"\n```{{toctree}}\n:hidden:\n:maxdepth: 1\n\n{names}\n```\n"
 
 
-def attached(app, docname, content):
-    """A picture that a notebook carries with it is drawn in images/, too."""
-    content[0] = content[0].replace("attachment:", "../images/")
-
-
 def setup(app):
-    app.connect("source-read", add_the_map)
-    app.connect("source-read", attached)
+    app.connect("source-read", change)

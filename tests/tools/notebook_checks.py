@@ -23,6 +23,7 @@ MACHINE_PATH = re.compile(r"(?<![\w.])/(home|work|root|tmp|Users|mnt|opt|usr|var
 MARKDOWN_LINK = re.compile(r"(!?)\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 NO_PLACE = ("", "đây", "ở đây", "tại đây", "này", "link", "here")  # texts of links that say nothing
 SOLUTION = "<details><summary>Lời giải"
+ONE_SOLUTION = re.compile(rf"{SOLUTION}(?!.*{SOLUTION}).*</details>\s*", re.S)
 ALT = re.compile(r'\balt="\s*[^\s"]')
 NO_PROSE = re.compile(r"^(```|~~~).*?^\1\s*$|`[^`\n]+`|\$\$.*?\$\$|\$[^$\n]+\$", re.M | re.S)
 
@@ -33,13 +34,14 @@ def text(source) -> str:
     return source if isinstance(source, str) else json.dumps(source)
 
 
-def cells(notebook: dict, kind: str) -> list[tuple[str, dict]]:
-    """The cells of one kind, each with a name for messages."""
-    return [(f"cell {cell.get('id', '?')}", cell) for cell in notebook["cells"] if cell["cell_type"] == kind]
+def cells(notebook: dict, kind: str) -> list[tuple[str, dict, str]]:
+    """The cells of one kind, each with a name for messages, and its source."""
+    found = [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
+    return [(f"cell {cell.get('id', '?')}", cell, text(cell["source"])) for cell in found]
 
 
 def outputs(notebook: dict) -> list[tuple[str, dict]]:
-    return [(name, output) for name, cell in cells(notebook, "code") for output in cell["outputs"]]
+    return [(name, output) for name, cell, _ in cells(notebook, "code") for output in cell["outputs"]]
 
 
 def printed(output: dict) -> str:
@@ -51,26 +53,32 @@ def printed(output: dict) -> str:
 
 def prose(notebook: dict) -> list[tuple[str, str]]:
     """The Markdown of the notebook without its code samples and formulas."""
-    return [(name, NO_PROSE.sub("", text(cell["source"]))) for name, cell in cells(notebook, "markdown")]
+    return [(name, NO_PROSE.sub("", source)) for name, _, source in cells(notebook, "markdown")]
 
 
 def images(html: str) -> list[bool]:
     """For each <img> tag in some HTML, scripts left out: whether it has an alt text."""
-    html = re.sub(r"<script\b.*?</script>", "", html, flags=re.S)
-    return [bool(ALT.search(tag)) for tag in re.findall(r"<img\b[^>]*>", html)]
+    tags = re.findall(r"<img\b[^>]*>", re.sub(r"<script\b.*?</script>", "", html, flags=re.S))
+    return [bool(ALT.search(tag)) for tag in tags]
 
 
 def check_counts(notebook: dict) -> list[str]:
-    """Executed from top to bottom in one go: counts 1..n (an empty cell has none)."""
-    counts = [cell["execution_count"] for _, cell in cells(notebook, "code")]
+    """Executed from top to bottom in one go (an empty cell has no count)."""
+    counts = [cell["execution_count"] for _, cell, _ in cells(notebook, "code")]
     return [] if counts == list(range(1, len(counts) + 1)) else [f"execution counts {counts}, not 1..n"]
 
 
-def check_errors(notebook: dict) -> list[str]:
-    """No errors; and no warnings, which frighten readers."""
-    errors = [(name, o["ename"]) for name, o in outputs(notebook) if o["output_type"] == "error"]
-    errors += [(name, text(o["text"])[:80]) for name, o in outputs(notebook) if o.get("name") == "stderr"]
-    return [f"{name}: {words!r}" for name, words in errors]
+def check_printed(notebook: dict) -> list[str]:
+    """No error; no warning, which frightens readers; full counts; no path of the machine that executed it."""
+    faults = []
+    for name, output in outputs(notebook):
+        said = printed(output)
+        path = MACHINE_PATH.search(said)
+        faults += [f"{name}: path {path[0]!r}"] if path else []
+        faults += [f"{name}: {REDUCED!r} printed"] if REDUCED in said else []
+        if output["output_type"] == "error" or output.get("name") == "stderr":
+            faults.append(f"{name}: {output.get('ename', said[:80])!r}")
+    return faults
 
 
 def check_seal(notebook: dict) -> list[str]:
@@ -81,13 +89,13 @@ def check_seal(notebook: dict) -> list[str]:
     return [] if kept.get("seal") == seal(notebook, code) else ["outputs that the code has not made"]
 
 
-def check_invariants(notebook: dict) -> list[str]:
-    """Two cells at least assert something that holds in a reduced run, too; no reader sees how it is marked."""
-    sources = [
-        (cell["metadata"].get("tags", ()), text(cell["source"])) for _, cell in cells(notebook, "code")
-    ]
-    sure = [source for tags, source in sources if CHECKED in tags or re.search(r"^ *assert ", source, re.M)]
-    return [] if len(sure) >= 2 else [f"{len(sure)} cells that assert, fewer than 2 (tag {CHECKED})"]
+def check_code(notebook: dict) -> list[str]:
+    """No long cell; two at least assert what holds in a reduced run, too; no reader sees how that is marked."""
+    code = [(name, cell["metadata"].get("tags", ()), source) for name, cell, source in cells(notebook, "code")]
+    sure = [name for name, tags, source in code if CHECKED in tags or re.search(r"^ *assert ", source, re.M)]
+    faults = [] if len(sure) >= 2 else [f"{len(sure)} cells that assert, fewer than 2 (tag {CHECKED})"]
+    long = [name for name, _, source in code if len(source.strip().splitlines()) > MAX_LINES]
+    return faults + [f"{name}: over {MAX_LINES} lines" for name in long]
 
 
 def check_never(notebook: dict) -> list[str]:
@@ -113,18 +121,22 @@ def check_alt(notebook: dict) -> list[str]:
 
 
 def check_headings(notebook: dict) -> list[str]:
-    """One title; below it no level is left out: who listens to the page goes by its headings."""
-    levels = [len(marks) for _, words in prose(notebook) for marks in re.findall(r"^(#+)\s", words, re.M)]
+    """One title, no level left out below it: who listens goes by headings. The same sections at both ends."""
+    words = "\n".join(words for _, words in prose(notebook))
+    headings = re.findall(r"^(#+)\s+(.*?)\s*$", words, re.M)
+    levels, titles = [len(marks) for marks, _ in headings], [title for _, title in headings]
     faults = [] if levels[:1] == [1] and levels.count(1) == 1 else ["not one title, at the top"]
-    return faults + [f"heading {b} under {a}" for a, b in pairwise(levels) if b > a + 1]
+    faults += [f"heading {b} under {a}" for a, b in pairwise(levels) if b > a + 1]
+    opened = any(OPENING in words for _, words in prose(notebook)[:3])
+    last = [max((i for i, title in enumerate(titles) if end in title), default=-1) for end in CLOSING]
+    faults += [] if opened else [f"does not open with {OPENING!r}"]
+    return faults + ([] if min(last) >= 0 and last == sorted(last) else [f"not closed by {CLOSING}"])
 
 
 def check_solutions(notebook: dict) -> list[str]:
     """Each solution is a cell of its own, which the class edition leaves out (README has the command)."""
-    sources = [(name, text(cell["source"])) for name, cell in cells(notebook, "markdown")]
-    alone = re.compile(rf"{SOLUTION}(?!.*{SOLUTION}).*</details>\s*", re.S)
-    faulty = [name for name, source in sources if SOLUTION in source and not alone.fullmatch(source)]
-    return [f"{name}: a solution among other text" for name in faulty]
+    sources = [(name, source) for name, _, source in cells(notebook, "markdown") if SOLUTION in source]
+    return [f"{name}: a solution among other text" for name, source in sources if not ONE_SOLUTION.fullmatch(source)]
 
 
 def check_links(notebook: dict, folder: Path) -> list[str]:
@@ -151,36 +163,6 @@ def check_nfc(content: str) -> list[str]:
     return [f"line {i} is not NFC: {s[:60]!r}" for i, s in lines if not unicodedata.is_normalized("NFC", s)]
 
 
-def check_size(notebook: dict) -> list[str]:
-    size = len(json.dumps(notebook, ensure_ascii=False, indent=1).encode())
-    return [] if size < MAX_BYTES else [f"{size} bytes, {MAX_BYTES} or more"]
-
-
-def check_sections(notebook: dict) -> list[str]:
-    """Opens with what is learnt; closes with summary, exercises, further reading, in this order."""
-    texts = [words for _, words in prose(notebook)]
-    headings = re.findall(r"^#+\s+(.*?)\s*$", "\n".join(texts), re.M)
-    faults = [] if any(OPENING in words for words in texts[:3]) else [f"does not open with {OPENING!r}"]
-    last = [max((i for i, h in enumerate(headings) if title in h), default=-1) for title in CLOSING]
-    closed = min(last) >= 0 and last == sorted(last)
-    return faults if closed else [*faults, f"not closed by {CLOSING}"]
-
-
-def check_cell_length(notebook: dict) -> list[str]:
-    code = [(name, text(cell["source"]).strip().splitlines()) for name, cell in cells(notebook, "code")]
-    return [f"{name}: {len(lines)} lines, over {MAX_LINES}" for name, lines in code if len(lines) > MAX_LINES]
-
-
-def check_printed(notebook: dict) -> list[str]:
-    """Full data and full counts; no path of the machine that executed the notebook."""
-    faults = []
-    for name, output in outputs(notebook):
-        found = MACHINE_PATH.search(printed(output))
-        faults += [f"{name}: path {found[0]!r}"] if found else []
-        faults += [f"{name}: {REDUCED!r} printed"] if REDUCED in printed(output) else []
-    return faults
-
-
 def check_widgets(notebook: dict) -> list[str]:
     """A saved widget shows as an error in JupyterLab, and its state only swells the file."""
     faults = ["widget state in the metadata"] if "widgets" in notebook["metadata"] else []
@@ -190,15 +172,9 @@ def check_widgets(notebook: dict) -> list[str]:
 
 def check_notebook(notebook: dict, folder: Path) -> list[str]:
     """Every fault of one notebook, in `folder`."""
-    checks = (
-        check_counts,
-        check_errors,
-        check_seal,
-        check_invariants,
-        check_never,
-        check_alt,
-        check_headings,
-    )
-    checks += (check_solutions, check_size, check_sections, check_cell_length, check_printed, check_widgets)
-    faults = [fault for check in checks for fault in check(notebook)] + check_links(notebook, folder)
-    return faults + check_nfc(json.dumps(notebook, ensure_ascii=False, indent=1))
+    checks = check_counts, check_printed, check_seal, check_code, check_never, check_alt, check_headings
+    faults = [fault for check in (*checks, check_solutions, check_widgets) for fault in check(notebook)]
+    content = json.dumps(notebook, ensure_ascii=False, indent=1)
+    size = len(content.encode())
+    faults += [] if size < MAX_BYTES else [f"{size} bytes, {MAX_BYTES} or more"]
+    return faults + check_links(notebook, folder) + check_nfc(content)

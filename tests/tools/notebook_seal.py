@@ -38,12 +38,11 @@ def imported(source, package):
         names = [alias.name for alias in getattr(node, "names", ()) if isinstance(alias, ast.alias)]
         if isinstance(node, ast.ImportFrom):
             names = [node.module or "", *(f"{node.module}.{name}" for name in names)]
-        for name in names:
-            parts = name.split(".")
+        for parts in (name.split(".") for name in names):
             inside = package.joinpath(*parts[1:])
             if parts[0] == package.name and not LEFT_OUT & set(parts):
-                files = inside.with_suffix(".py"), inside / "__init__.py"
-                yield from (file for file in (*files, package / "__init__.py") if file.exists())
+                files = inside.with_suffix(".py"), inside / "__init__.py", package / "__init__.py"
+                yield from (file for file in files if file.exists())
 
 
 def code_hash(notebook, package=PACKAGE):
@@ -57,20 +56,20 @@ def code_hash(notebook, package=PACKAGE):
     for file in sorted(files):
         digest.update(bare(file.read_text(encoding="utf-8")).encode())
         for asset in sorted((package / "assets").glob(READ[file.stem])) if file.stem in READ else ():
-            if file.stem == "record" and not any(asset.name.split(".")[0] in cell for cell in cells):
-                continue  # a recording that no cell names
-            digest.update(hashlib.sha256(asset.read_bytes()).digest())
+            named = any(asset.name.split(".")[0] in cell for cell in cells)
+            if named or file.stem != "record":
+                digest.update(hashlib.sha256(asset.read_bytes()).digest())
     return digest.hexdigest()
 
 
 def seal(notebook, code):
     """SHA-256, in hex, over the hash of the code and all outputs, pictures included."""
+
+    def flat(value):
+        lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
+        return "".join(value) if lines else value
+
     outputs = [cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
     plain = json.dumps(outputs, sort_keys=True)
-    joined = json.loads(plain, object_hook=lambda d: {key: flat(value) for key, value in d.items()})
-    return hashlib.sha256((code + json.dumps(joined, sort_keys=True)).encode()).hexdigest()
-
-
-def flat(value):
-    lines = isinstance(value, list) and all(isinstance(line, str) for line in value)
-    return "".join(value) if lines else value
+    whole = json.loads(plain, object_hook=lambda d: {key: flat(value) for key, value in d.items()})
+    return hashlib.sha256((code + json.dumps(whole, sort_keys=True)).encode()).hexdigest()

@@ -18,8 +18,7 @@ def train_classifier(name, epochs=20, batch=256, lr=3e-3):
     torch.manual_seed(0)
     x, classifier = scores.unit(train), scores.Classifier()
     optimizer = torch.optim.Adam(classifier.parameters(), lr=lr, fused=True)
-    total = epochs * -(-len(x) // batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=total)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=epochs * -(-len(x) // batch))
     for indices in (part for _ in range(epochs) for part in torch.randperm(len(x)).split(batch)):
         optimizer.zero_grad()
         nn.functional.cross_entropy(classifier(x[indices]), train.labels[indices]).backward()
