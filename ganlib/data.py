@@ -119,14 +119,5 @@ def unpack(name="mnist"):
 
 
 def dataset(name="mnist", train=True, transform=transform):
-    """torchvision's own data set; an item is (image, label), the image (1, 28, 28) float32 in [-1, 1].
-
-    Raises DataError where files are there that cannot be read.
-    """
-    name = canonical(name)
-    root = unpack(name)
-    try:
-        return KINDS[name](root, train, transform, download=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        where = root / TITLES[name]
-        raise DataError(f"Dữ liệu trong {where} không đọc được ({error}). Hãy xoá thư mục ấy.") from error
+    """torchvision's own data set; an item is (image, label), the image (1, 28, 28) float32 in [-1, 1]."""
+    return KINDS[canonical(name)](unpack(name), train, transform, download=True)
