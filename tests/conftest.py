@@ -58,7 +58,7 @@ def random_images(count=120, seed=3):
 
 def weights(state):
     """Copies of all weights of a State: of G, of D, and of the average, if there is one."""
-    networks = [network for network in (state.G, state.D, state.G_avg) if network is not None]
+    networks = filter(None, (state.G, state.D, state.G_avg))
     return [p.detach().clone() for network in networks for p in network.parameters()]
 
 
@@ -145,7 +145,7 @@ class Lab:
         self.page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", name)
 
     def hide_files(self):
-        """Take the file browser away; Notebook 7 has none beside a notebook."""
+        """Notebook 7 has none beside a notebook."""
         if self.app == "jupyterlab":
             self.command("application:toggle-left-area")
 
@@ -175,8 +175,8 @@ def lab(request, tmp_path):
     from playwright.sync_api import sync_playwright
 
     root, settings, token = tmp_path / "notebooks", tmp_path / "labconfig", os.urandom(16).hex()
-    for folder in (root, settings):
-        folder.mkdir()
+    root.mkdir()
+    settings.mkdir()
     (settings / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

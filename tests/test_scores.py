@@ -18,14 +18,11 @@ def images(n, seed=0):
     return torch.rand(n, 784, generator=torch.Generator().manual_seed(seed)) ** 3
 
 
-class Fixed(nn.Module):
-    """A stand-in that reads its logits from the first ten pixels; its features are the first three."""
+FEW = types.SimpleNamespace(features=lambda x: x[:, :3])  # a stand-in for a classifier: the first pixels
 
-    def features(self, x):
-        return x[:, :3]
 
-    def forward(self, x):
-        return 20 * x[:, :10]
+def logits(x):
+    return 20 * x[:, :10]
 
 
 def apart(a, b):
@@ -100,19 +97,19 @@ def test_neighbours_against_brute_force(k, in_chunks):
 
 def test_frechet_against_float64():
     a, b = images(60), images(80, 1) ** 2
-    f, g = (Fixed().features(x).double().numpy() for x in (a, b))
+    f, g = (x[:, :3].double().numpy() for x in (a, b))
     cov_f, cov_g = np.cov(f, rowvar=False), np.cov(g, rowvar=False)
     root = np.sqrt(np.linalg.eigvals(cov_f @ cov_g)).real.sum()  # tr (C_f C_g)^½, Heusel's form
     expected = ((f.mean(0) - g.mean(0)) ** 2).sum() + np.trace(cov_f) + np.trace(cov_g) - 2 * root
-    assert scores.frechet(a, b, Fixed()) == pytest.approx(expected, rel=1e-6)
-    assert scores.frechet(a, a.flip(0), Fixed()) == pytest.approx(0, abs=1e-9)
+    assert scores.frechet(a, b, FEW) == pytest.approx(expected, rel=1e-6)
+    assert scores.frechet(a, a.flip(0), FEW) == pytest.approx(0, abs=1e-9)
 
 
 def test_shares_and_kl_by_hand():
     x = torch.zeros(4, 784)
     x[range(4), [0, 0, 3, 9]] = torch.tensor([1, 1, 1, 0.2])  # softmax 1.000, and e⁴/(e⁴ + 9) = 0.858
-    assert scores.class_shares(x, Fixed()).tolist() == [0.5, 0, 0, 0.25, 0, 0, 0, 0, 0, 0.25]
-    assert scores.sure_share(x, Fixed()) == 0.75
+    assert scores.class_shares(x, logits).tolist() == [0.5, 0, 0, 0.25, 0, 0, 0, 0, 0, 0.25]
+    assert scores.sure_share(x, logits) == 0.75
     p, q = torch.tensor([[0.5, 0.5, 0.0], [0.25, 0.25, 0.5]], dtype=torch.float64)
     assert scores.kl(p, q) == pytest.approx(math.log(2))  # the class that G never draws adds 0
     assert scores.kl(q, p) == math.inf  # a class that only q draws
@@ -138,23 +135,21 @@ def test_what_is_no_grey_image_in_0_to_1_is_refused():
         (torch.rand(4, 3, 28, 28), r"ảnh xám .*đã nhận \(4, 3, 28, 28\)"),
     ):
         with pytest.raises(ValueError, match=message):
-            scores.frechet(images(4), bad, Fixed())
+            scores.frechet(images(4), bad, FEW)
 
 
 def test_every_accepted_form_is_the_same_image():
     pixels = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
-    expected = (pixels.double() / 255).reshape(5, 784)
-    whole = data.Images("mnist", pixels, torch.zeros(5))
-    for form in (pixels, whole, (pixels.double() / 255).numpy(), (data.to_float(pixels) + 1) / 2):
-        torch.testing.assert_close(scores.unit(form), expected.float(), atol=1e-7, rtol=0)
+    exact, whole = pixels.double() / 255, data.Images("mnist", pixels, torch.zeros(5))
+    for form in (pixels, whole, exact.numpy(), (data.to_float(pixels) + 1) / 2):
+        torch.testing.assert_close(scores.unit(form), exact.flatten(1).float(), atol=1e-7, rtol=0)
 
 
 def own(latent_dim, *shape):
     """A G of a reader's own, without `latent_dim`: BatchNorm, and one layer that is asleep."""
-    layers = nn.Linear(latent_dim, math.prod(shape)), nn.BatchNorm1d(math.prod(shape)), nn.Dropout(0.5)
-    G = nn.Sequential(*layers, nn.Tanh(), nn.Unflatten(1, shape)).train()
-    G[2].eval()
-    return G
+    n = math.prod(shape)
+    layers = nn.Linear(latent_dim, n), nn.BatchNorm1d(n), nn.Dropout(0.5).eval(), nn.Tanh()
+    return nn.Sequential(*layers, nn.Unflatten(1, shape))
 
 
 def test_a_G_of_your_own_is_asked_in_eval_mode_and_put_back():
@@ -170,12 +165,10 @@ def test_a_G_of_your_own_is_asked_in_eval_mode_and_put_back():
 
 
 def test_a_G_of_another_z_or_size_gets_a_sentence():
-    for G, message in (
-        (own(7, 1, 28, 28), r"z có hình dạng \(m, 100\): hãy truyền latent_dim="),
-        (own(100, 1, 16, 49), r"ảnh xám .*đã nhận \(10000, 1, 16, 49\)"),  # as many numbers
-    ):
-        with pytest.raises(ValueError, match=message):
-            scores.draw(G)
+    with pytest.raises(ValueError, match=r"z có hình dạng \(m, 100\): hãy truyền latent_dim="):
+        scores.draw(own(7, 1, 28, 28))
+    with pytest.raises(ValueError, match=r"ảnh xám .*đã nhận \(10000, 1, 16, 49\)"):
+        scores.draw(own(100, 1, 16, 49))  # as many numbers
 
 
 def test_scores_are_taken_over_draws_of_their_own_noise():

@@ -1,7 +1,6 @@
-"""What every notebook of the series must fulfil, as functions that return lists of faults.
+"""What every notebook of the series, a dict as `json.load` reads it, must fulfil: functions that return faults.
 
-A notebook is a dict as `json.load` reads it. tests/test_hygiene.py runs every check on every notebook;
-tests/test_tools.py shows on a broken notebook in memory that each of them can fail.
+test_hygiene.py runs every check on every notebook; test_tools.py shows that each of them can fail.
 """
 
 import json
@@ -15,11 +14,11 @@ from notebook_seal import text as joined
 
 MAX_BYTES, MAX_LINES = 1_000_000, 30
 OPENING, CLOSING = "Bạn sẽ học gì", ("Tóm tắt", "Bài tập", "Đọc thêm")
-REDUCED = "Chạy rút gọn"  # what ganlib prints where counts are not the full ones
 CHECKED = "nbval-check-output"  # the tag of a cell whose output is the same in a reduced run
 NEVER = re.compile(r"# ?NBVAL|TAI_KHOAN|TEN_KHO|⟦")  # marks of tools, placeholders
 WIDGET = "application/vnd.jupyter.widget-view+json"
-MACHINE_PATH = re.compile(r"(?<![\w.])/(home|work|root|tmp|Users|mnt|opt|usr|var|private)/|\b[A-Z]:\\+\w")
+# What ganlib prints where counts are not the full ones; a path of somebody's machine.
+UNTRUE = re.compile(r"Chạy rút gọn|(?<![\w.])/(home|work|root|tmp|Users|mnt|opt|usr|var|private)/|\b[A-Z]:\\+\w")
 MARKDOWN_LINK = re.compile(r"(!?)\[([^\]]*)\]\(\s*<?([^)\s>]+)>?[^)]*\)")
 NO_PLACE = ("", "đây", "ở đây", "tại đây", "này", "link", "here")  # texts of links that say nothing
 SOLUTION = "<details><summary>Lời giải"
@@ -58,8 +57,8 @@ def prose(notebook: dict) -> list[tuple[str, str]]:
 
 def images(html: str) -> list[bool]:
     """For each <img> tag in some HTML, scripts left out: whether it has an alt text."""
-    tags = re.findall(r"<img\b[^>]*>", re.sub(r"<script\b.*?</script>", "", html, flags=re.S))
-    return [bool(ALT.search(tag)) for tag in tags]
+    html = re.sub(r"<script\b.*?</script>", "", html, flags=re.S)
+    return [bool(ALT.search(tag)) for tag in re.findall(r"<img\b[^>]*>", html)]
 
 
 def check_counts(notebook: dict) -> list[str]:
@@ -73,9 +72,7 @@ def check_printed(notebook: dict) -> list[str]:
     faults = []
     for name, output in outputs(notebook):
         said = printed(output)
-        path = MACHINE_PATH.search(said)
-        faults += [f"{name}: path {path[0]!r}"] if path else []
-        faults += [f"{name}: {REDUCED!r} printed"] if REDUCED in said else []
+        faults += [f"{name}: {found[0]!r} printed" for found in UNTRUE.finditer(said)]
         if output["output_type"] == "error" or output.get("name") == "stderr":
             faults.append(f"{name}: {output.get('ename', said[:80])!r}")
     return faults
@@ -93,14 +90,14 @@ def check_code(notebook: dict) -> list[str]:
     """No long cell; two at least assert what holds in a reduced run, too; no reader sees how that is marked."""
     code = [(name, cell["metadata"].get("tags", ()), source) for name, cell, source in cells(notebook, "code")]
     sure = [name for name, tags, source in code if CHECKED in tags or re.search(r"^ *assert ", source, re.M)]
-    faults = [] if len(sure) >= 2 else [f"{len(sure)} cells that assert, fewer than 2 (tag {CHECKED})"]
     long = [name for name, _, source in code if len(source.strip().splitlines()) > MAX_LINES]
-    return faults + [f"{name}: over {MAX_LINES} lines" for name in long]
+    faults = [f"{name}: over {MAX_LINES} lines" for name in long]
+    return faults + [f"fewer than 2 cells that assert (tag {CHECKED})"] * (len(sure) < 2)
 
 
 def check_never(notebook: dict) -> list[str]:
-    found = [(cell.get("id", "?"), NEVER.findall(text(cell["source"]))) for cell in notebook["cells"]]
-    return [f"cell {name}: {words}" for name, words in found if words]
+    found = [(cell.get("id", "?"), NEVER.search(text(cell["source"]))) for cell in notebook["cells"]]
+    return [f"cell {name}: {word[0]}" for name, word in found if word]
 
 
 def check_alt(notebook: dict) -> list[str]:
@@ -165,9 +162,8 @@ def check_nfc(content: str) -> list[str]:
 
 def check_widgets(notebook: dict) -> list[str]:
     """A saved widget shows as an error in JupyterLab, and its state only swells the file."""
-    faults = ["widget state in the metadata"] if "widgets" in notebook["metadata"] else []
-    saved = [name for name, output in outputs(notebook) if WIDGET in output.get("data", {})]
-    return faults + [f"{name}: a saved widget view" for name in saved]
+    saved = [f"{name}: a saved widget view" for name, output in outputs(notebook) if WIDGET in output.get("data", {})]
+    return saved + ["widget state in the metadata"] * ("widgets" in notebook["metadata"])
 
 
 def check_notebook(notebook: dict, folder: Path) -> list[str]:
@@ -175,6 +171,5 @@ def check_notebook(notebook: dict, folder: Path) -> list[str]:
     checks = check_counts, check_printed, check_seal, check_code, check_never, check_alt, check_headings
     faults = [fault for check in (*checks, check_solutions, check_widgets) for fault in check(notebook)]
     content = json.dumps(notebook, ensure_ascii=False, indent=1)
-    size = len(content.encode())
-    faults += [] if size < MAX_BYTES else [f"{size} bytes, {MAX_BYTES} or more"]
+    faults += [f"{MAX_BYTES} bytes or more"] * (len(content.encode()) >= MAX_BYTES)
     return faults + check_links(notebook, folder) + check_nfc(content)

@@ -1,9 +1,8 @@
 """The seal of a notebook: its outputs belong to its code, to what that imports of ganlib, and to each other.
 
-The code: the cells, and the files of ganlib that they import, directly or through one another, without
-docstrings, comments and empty lines; the recordings that it names and the classifiers too, where `record` or
-`scores` is among them. The checks of exercises don't count (what they say of an empty cell never changes), nor
-do the panels, whose looks and words change no number and have tests of their own.
+The code: the cells and the files of ganlib that they import, directly or through one another, without docstrings,
+comments and empty lines; the recordings that it names and the classifiers, where `record` or `scores` is among them.
+The checks of exercises and the panels don't count: they change no number and have tests of their own.
 """
 
 import ast

@@ -51,9 +51,8 @@ def refresh(path: Path) -> bool:
     nbformat.validate(notebook)
     content = (nbformat.writes(notebook, indent=1, ensure_ascii=False).rstrip("\n") + "\n").encode()
     record.write(path, content)
-    said = f"{time.perf_counter() - began:.0f} giây, {len(content) / 1000:.0f} kB"
     faults = check_notebook(json.loads(content), path.parent)
-    print("\n  cần sửa: ".join([f"{path.stem}: {said}", *faults]), flush=True)
+    print("\n  cần sửa: ".join([f"{path.stem}: {time.perf_counter() - began:.0f} giây", *faults]), flush=True)
     return not faults
 
 

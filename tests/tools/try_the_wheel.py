@@ -19,7 +19,6 @@ for name in data.KINDS:
     assert (len(data.load(name)), len(data.load(name, train=False))) == (60_000, 10_000)
     assert record.load(data.ASSETS / f"{name}.pt.xz").generator()
     assert scores.load_classifier(name).accuracy > 0.85
-assert (data.ASSETS / "stepper.html").exists()
 licences = {path.name for path in distribution("ganlib").files if "licenses" in path.parts}
 assert licences == {"LICENSE", "README.md"}, licences
 [epoch] = training.train(data.load("mnist", n=200), 1, device="cpu")
