@@ -7,10 +7,8 @@ from conftest import random_images
 
 from ganlib import data, figures
 from ganlib.networks import Generator
-from ganlib.widgets.playground import Playground
-from ganlib.widgets.replay import Film, Replay
+from ganlib.widgets.panels import Film, Playground, Replay, Walk
 from ganlib.widgets.stepper import Panel as Stepper
-from ganlib.widgets.walk import Walk
 
 WHITE, DARK = "#FFFFFF", "#111111"  # JupyterLab's two backgrounds
 COLORS = figures.D_COLOR, figures.G_COLOR, figures.REAL_COLOR

@@ -1,19 +1,29 @@
-"""What is made of the committed notebooks: for a class, and pages to read (slow); the exact versions."""
+"""What is made of the committed notebooks: for a class, slides, and pages to read (slow); the exact versions."""
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import nbformat
 import phat_bai
 import pytest
 import trang_chieu
-from conftest import HANGS, NOTEBOOKS, ROOT
+from conftest import HANGS, LOCK, NOTEBOOKS, ROOT
 from nbclient import NotebookClient
 
 README = (ROOT / "notebooks" / "README.md").read_text(encoding="utf-8")
+LESSONS = [lesson.partition("\n## ")[0] for lesson in re.split(r"^### Buổi \d\. ", README, flags=re.M)[1:]]
 FOLDED = re.compile(r"<summary>(Lời giải|Trả lời|Đáp án)")
+
+
+def needs(*packages):
+    """Skip a test where one is missing; in CI fail it."""
+    if not all(map(find_spec, packages)):
+        why = "cần tests/requirements-browser.txt và tests/reading/requirements.txt"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +38,9 @@ def editions(tmp_path_factory):
 def test_the_class_edition_has_no_solution_no_answer_and_no_output(editions):
     """Every notebook is there, and the assignment; the cells that are left are those of the teacher's."""
     folder, made = editions
-    assert set(made) == {path.name for path in NOTEBOOKS} | {"bai_lon.ipynb"}
-    for path in [*NOTEBOOKS, ROOT / "notebooks" / "lop_hoc" / "bai_lon.ipynb"]:
+    paths = [*NOTEBOOKS, ROOT / "notebooks" / "lop_hoc" / "bai_lon.ipynb"]
+    assert set(made) == {path.name for path in paths}
+    for path in paths:
         whole = {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
         for cell in made[path.name].cells:
             assert not FOLDED.search(cell.source) and not cell.get("outputs") and not cell.metadata
@@ -45,14 +56,12 @@ def test_the_class_edition_has_no_solution_no_answer_and_no_output(editions):
 @pytest.mark.parametrize("name, number", [("02", 2), ("03", 3), ("04", 1)])
 def test_what_a_lesson_turns_on_is_blank_and_a_check_follows(editions, name, number):
     (notebook,) = (book for title, book in editions[1].items() if title.startswith(name))
-    blank = [i for i, cell in enumerate(notebook.cells) if f"ô trống {number} của bài {name}" in cell.source]
+    last, next_one = (f"ô trống {n} của bài {name}" for n in (number, number + 1))
+    blank = [i for i, cell in enumerate(notebook.cells) if last in cell.source]
     assert len(blank) == 2 and blank[1] == blank[0] + 1
-    assert not any(f"ô trống {number + 1} của bài" in cell.source for cell in notebook.cells)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            compile(
-                "\n".join(line for line in cell.source.splitlines() if line[:1] not in "%!"), name, "exec"
-            )
+    assert not any(next_one in cell.source for cell in notebook.cells)
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        compile(re.sub(r"(?m)^[%!].*", "", cell.source), name, "exec")
 
 
 @pytest.mark.slow
@@ -60,60 +69,52 @@ def test_what_a_lesson_turns_on_is_blank_and_a_check_follows(editions, name, num
 def test_filled_in_the_class_edition_runs_like_the_original(editions, name):
     """Its blanks filled with the teacher's lines: every check of a blank passes, and the outputs are the same."""
     (path,) = (path for path in NOTEBOOKS if path.name.startswith(name))
-    whole = nbformat.read(path, as_version=4)
+    whole, filled, said = nbformat.read(path, as_version=4), editions[1][path.name], []
     right = {cell.id: cell.source for cell in whole.cells}
-    filled = editions[1][path.name]
     for cell in filled.cells:
         cell["source"] = right.get(cell.id, cell.source)
-    said = []
     for notebook in (whole, filled):
         place = {"metadata": {"path": str(path.parent)}}
         NotebookClient(notebook, timeout=HANGS, resources=place, coalesce_streams=True).execute()
-        said.append(
-            {c.id: [o.get("text") for o in c.outputs] for c in notebook.cells if c.cell_type == "code"}
-        )
+        cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        said.append({cell.id: [output.get("text") for output in cell.outputs] for cell in cells})
     checks = [words for cell, words in said[1].items() if cell.endswith("-kiem-tra")]
     assert checks and all(words == ["Đúng rồi!\n"] for words in checks)
     assert {cell: words for cell, words in said[1].items() if cell in said[0]} == said[0]
 
 
-def test_the_minutes_of_the_four_lessons_add_up():
-    lessons = re.split(r"^### Buổi \d\. ", README, flags=re.M)[1:]
-    assert len(lessons) == 4
-    for lesson in lessons:
-        rows = re.findall(r"^\| (\d+|–) \| (\d+|–) \| (.*?) \|", lesson.partition("\n## ")[0], re.M)[1:]
-        assert sum(int(a) for a, _, _ in rows) == 90
-        assert sum(int(b) for _, b, _ in rows if b != "–") == 45
-
-
-def test_what_the_lessons_project_is_there():
-    """Each heading that the plan names, in italics after a notebook's number, stands in that notebook."""
+def test_the_four_lessons_add_up_and_what_they_project_is_there():
+    """Their minutes; each heading in italics after a notebook's number stands in that notebook."""
     text = {path.name[:2]: path.read_text(encoding="utf-8") for path in NOTEBOOKS}
-    lessons = re.split(r"^### Buổi \d\. ", README, flags=re.M)[1:]
-    for lesson in lessons:
+    assert len(LESSONS) == 4
+    for lesson in LESSONS:
+        rows = re.findall(r"^\| (\d+|–) \| (\d+|–) \| (.*?) \|", lesson, re.M)[1:]
+        assert sum(int(a) for a, _, _ in rows) == 90 and sum(int(b) for _, b, _ in rows if b != "–") == 45
         number = re.match(r".*?\((\d\d)", lesson)[1]
-        for row in re.findall(r"^\| \d+ \| [\d–]+ \| (.*?) \|", lesson, re.M)[1:]:
+        for _, _, row in rows:
             number = (re.match(r"(\d\d),", row) or [None, number])[1]
             for heading in re.findall(r"\*([^*]+)\*", row):
-                words = heading.strip("…").rstrip("?")
-                assert words in text[number], (number, heading)
+                assert heading.strip("…").rstrip("?") in text[number], (number, heading)
+
+
+FITS = """() => {
+  const slide = Reveal.getCurrentSlide(), box = slide.querySelector('.fit').getBoundingClientRect();
+  return [box.bottom, box.right, +slide.dataset.zoom];
+}"""
 
 
 @pytest.mark.slow
 def test_every_slide_fits_a_projector(tmp_path):
     """Four decks of about thirty; nothing is asked of a network; what was made smaller stays legible."""
-    pytest.importorskip("sphinx_revealjs", reason="cần pip install -r tests/reading/requirements.txt")
+    needs("playwright", "sphinx_revealjs")
     from playwright.sync_api import sync_playwright
 
     trang_chieu.main(tmp_path)
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if not chromium:
-        pytest.skip("cần trình duyệt Chromium")
     with sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in trang_chieu.LESSONS:
-            page = browser.new_page(viewport={"width": 1280, "height": 720})
-            asked = []
+            page, asked = browser.new_page(viewport={"width": 1280, "height": 720}), []
             page.on("request", lambda request, asked=asked: asked.append(request.url))
             page.goto(f"file://{tmp_path}/{name}.html", wait_until="commit")
             page.wait_for_function("document.body?.dataset.ready === 'yes'", timeout=HANGS * 1000)
@@ -127,16 +128,10 @@ def test_every_slide_fits_a_projector(tmp_path):
         browser.close()
 
 
-FITS = """() => {
-  const slide = Reveal.getCurrentSlide(), box = slide.querySelector('.fit').getBoundingClientRect();
-  return [box.bottom, box.right, +slide.dataset.zoom];
-}"""
-
-
 @pytest.mark.slow
 def test_the_reading_edition_builds_without_a_dead_link(tmp_path):
     """Sphinx warns of each link, to a page or a heading, that leads nowhere; nothing comes from outside."""
-    pytest.importorskip("myst_nb", reason="cần pip install -r tests/reading/requirements.txt")
+    needs("myst_nb")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-c", ROOT / "tests" / "reading"]
     done = subprocess.run([*command, ROOT, tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -147,11 +142,10 @@ def test_the_reading_edition_builds_without_a_dead_link(tmp_path):
 
 def test_the_lock_names_what_the_outputs_come_from():
     """Each requirement with one exact version; that which the notebooks print."""
-    lock = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests" / "lock.txt").read_text(), re.M))
     needed = re.findall(r"^([\w-]+)>=", (ROOT / "requirements.txt").read_text(), re.M)
-    assert needed and set(needed) <= set(lock)
+    assert needed and set(needed) <= set(LOCK)
     for path in NOTEBOOKS:
         said = re.search(r"Phiên bản: (.*?)\\n", path.read_text(encoding="utf-8"))
         printed = dict(re.findall(r"\b([a-z]\w+) ([\d.]+)", said[1])) if said else {}
         bare = path.stem == "10_trang_giay_trang"  # the empty page asks nothing of ganlib
-        assert (printed or bare) and printed.items() <= lock.items(), path.name
+        assert (printed or bare) and printed.items() <= LOCK.items(), path.name

@@ -22,104 +22,85 @@ SHORT = PAGE.replace("download=True).data", "download=True).data[:300]").replace
 NAMES = "images", "latent_dim", "G", "D", "update_D", "update_G"
 
 
-def run_page(page, folder, monkeypatch):
-    """The names that the page leaves, run in `folder` on the shipped MNIST; what it printed."""
-    monkeypatch.chdir(folder)
-    space, said = {}, StringIO()
+def run(source, space):
+    """What it prints, run among these names."""
+    said = StringIO()
     with redirect_stdout(said):
-        exec(page.replace('"../data"', repr(str(data.unpack("mnist")))), space)
-    return space, said.getvalue()
+        exec(source, space)
+    return said.getvalue()
+
+
+@pytest.fixture
+def run_page(tmp_path, monkeypatch):
+    """A function: the names that a page leaves, run in `tmp_path` on the shipped MNIST; what it printed."""
+
+    def runs(page):
+        monkeypatch.chdir(tmp_path)
+        space = {}
+        return space, run(page.replace('"../data"', repr(str(data.unpack("mnist")))), space)
+
+    return runs
 
 
 def verdicts(space):
     """What `kiem_tra_trang` of the notebook prints about these names: {words: right}."""
-    said, given = StringIO(), {name: space[name] for name in NAMES}
-    with redirect_stdout(said):
-        exec(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", given)
-    return {line[5:]: line.startswith("đúng") for line in said.getvalue().splitlines()}
+    said = run(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", {name: space[name] for name in NAMES})
+    return {line[5:]: line.startswith("đúng") for line in said.splitlines()}
 
 
-def test_the_page_is_short_and_needs_torch_and_torchvision_alone():
+def test_the_page_is_short_and_the_folds_of_the_notebook_are_it():
     assert len(PAGE.splitlines()) <= 60
     imports = [node for node in ast.walk(ast.parse(PAGE)) if isinstance(node, ast.Import | ast.ImportFrom)]
-    names = {name for node in imports for name in [getattr(node, "module", None) or node.names[0].name]}
-    assert {name.split(".")[0] for name in names} == {"copy", "torch", "torchvision"}
-
-
-def test_the_folds_of_the_notebook_are_the_page():
+    names = {(getattr(node, "module", None) or node.names[0].name).split(".")[0] for node in imports}
+    assert names == {"copy", "torch", "torchvision"}
     folds = [re.search(r"```python\n(.*)\n```", SOURCE[f"giai-{i}"], re.S)[1] for i in range(1, 6)]
-    parts = [part.strip() for part in re.split(r"(?m)^(?=# \d\. )", PAGE) if part.strip()]
-    assert folds == parts
-    hints = [SOURCE[f"o-{i}"].strip() for i in range(1, 6)]
-    assert all(hint.startswith(fold.splitlines()[0]) for hint, fold in zip(hints, folds, strict=True))
-    assert all("\n" not in hint for hint in hints)  # empty cells, one line each
+    assert folds == [part.strip() for part in re.split(r"(?m)^(?=# \d\. )", PAGE) if part.strip()]
+    hints = [SOURCE[f"o-{i}"].strip() for i in range(1, 6)]  # empty cells, one line each
+    assert all(h.startswith(f.splitlines()[0]) and "\n" not in h for h, f in zip(hints, folds, strict=True))
 
 
-def test_a_page_of_few_images_trains_and_leaves_a_picture(tmp_path, monkeypatch):
-    space, said = run_page(SHORT, tmp_path, monkeypatch)
+def test_a_page_of_few_images_trains_leaves_a_picture_and_its_check_takes_it(run_page, tmp_path):
+    space, said = run_page(SHORT)
     assert re.fullmatch(r"epoch 1: loss_D \d\.\d{3}, loss_G \d\.\d{3}\n", said)
-    assert space["images"].shape == (300, 1, 28, 28)
-    assert space["images"].aminmax() == (-1, 1)
+    assert space["images"].shape == (300, 1, 28, 28) and space["images"].aminmax() == (-1, 1)
     assert Image.open(tmp_path / "mot_trang.png").size == (302, 302)
     means = zip(space["G_avg"].parameters(), space["G"].parameters(), strict=True)
     assert not any(torch.equal(mean, now) for mean, now in means)
-
-
-def test_its_check_takes_the_page(tmp_path, monkeypatch):
-    found = verdicts(run_page(SHORT, tmp_path, monkeypatch)[0])
+    networks = [p for N in "DG" for p in space[N].parameters()]
+    before = [p.clone() for p in networks]
+    found = verdicts(space)
     assert len(found) == 8 and all(found.values()), found
+    assert all(map(torch.equal, before, networks)) and space["D"].training  # it leaves the networks alone
+    said = run(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", {"latent_dim": 100, "G": None})
+    assert said == "Chưa có: images, D, update_D, update_G\n"
 
 
-MISTAKES = {
-    "ảnh thật nằm trong": ("/ 127.5 - 1", "/ 255"),
-    "D cho mỗi ảnh một logit": ("nn.Linear(512, 1), nn.Flatten(0)", "nn.Linear(512, 1)"),
-    "update_D dời": ("    optimizer_D.step()\n", ""),
-    "update_D không để lại gradient": ("G(z).detach()", "G(z)"),
-    "sau update_D": ("bce(real_logit, torch.ones_like", "bce(real_logit, torch.zeros_like"),
-    "update_G dời": ("    optimizer_G.step()\n", ""),
-    "sau update_G": ("bce(fake_logit, torch.ones_like", "bce(fake_logit, torch.zeros_like"),
-}
+TOO_FAR = "    optimizer_G.step()\n    [p.data.sub_(0.001 * p.grad) for p in D.parameters()]\n"
+MISTAKES = [  # the line that tells it; what is replaced; by what
+    ("ảnh thật nằm trong", "/ 127.5 - 1", "/ 255"),
+    ("D cho mỗi ảnh một logit", "nn.Linear(512, 1), nn.Flatten(0)", "nn.Linear(512, 1)"),
+    ("update_D dời", "    optimizer_D.step()\n", ""),
+    ("update_D không để lại gradient", "G(z).detach()", "G(z)"),
+    ("sau update_D", "bce(real_logit, torch.ones_like", "bce(real_logit, torch.zeros_like"),
+    ("update_G dời", "    optimizer_G.step()\n", ""),
+    ("update_G dời θ_g, để yên θ_d", "    optimizer_G.step()\n", TOO_FAR),
+    ("sau update_G", "bce(fake_logit, torch.ones_like", "bce(fake_logit, torch.zeros_like"),
+]
 
 
-@pytest.mark.parametrize("line", MISTAKES)
-def test_its_check_tells_a_mistake(line, tmp_path, monkeypatch):
-    old, new = MISTAKES[line]
+@pytest.mark.parametrize(("line", "old", "new"), MISTAKES)
+def test_its_check_tells_a_mistake(line, old, new, run_page):
     assert PAGE.count(old) == 1
-    found = verdicts(run_page(SHORT.replace(old, new), tmp_path, monkeypatch)[0])
+    found = verdicts(run_page(SHORT.replace(old, new))[0])
     assert [right for words, right in found.items() if words.startswith(line)] == [False]
 
 
-def test_its_check_sees_that_update_G_moves_D(tmp_path, monkeypatch):
-    too_far = "    optimizer_G.step()\n    [p.data.sub_(0.001 * p.grad) for p in D.parameters()]\n"
-    page = SHORT.replace("    optimizer_G.step()\n", too_far)
-    found = verdicts(run_page(page, tmp_path, monkeypatch)[0])
-    assert not found["update_G dời θ_g, để yên θ_d"]
-
-
-def test_its_check_names_what_is_missing_and_leaves_the_networks_alone(tmp_path, monkeypatch):
-    said = StringIO()
-    with redirect_stdout(said):
-        exec(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", {"latent_dim": 100, "G": None})
-    assert said.getvalue() == "Chưa có: images, D, update_D, update_G\n"
-    space, _ = run_page(SHORT, tmp_path, monkeypatch)
-    before = [p.clone() for N in "DG" for p in space[N].parameters()], space["D"].training
-    verdicts(space)
-    after = [p for N in "DG" for p in space[N].parameters()], space["D"].training
-    assert all(map(torch.equal, before[0], after[0])) and before[1] is after[1] is True
-
-
-def diffs():
-    """(cell, its diff without what is added, its diff without what is taken away) of each ```diff fence."""
-    for i, cell in enumerate(CELLS):
-        for fence in re.findall(r"```diff\n(.*?)```", cell.source, re.S):
-            lines = fence.splitlines()
-            yield i, *("\n".join(line[1:] for line in lines if line[0] != sign) for sign in "+-")
-
-
 def test_each_diff_is_from_the_page_to_the_code_that_runs():
-    found = list(diffs())
-    assert len(found) == 6  # images; G, D; update_D, update_G; the loop
-    for i, old, new in found:
+    diff = re.compile(r"```diff\n(.*?)```", re.S)
+    fences = [(i, fence) for i, cell in enumerate(CELLS) for fence in diff.findall(cell.source)]
+    assert len(fences) == 6  # images; G, D; update_D, update_G; the loop
+    for i, fence in fences:
+        old, new = ("\n".join(line[1:] for line in fence.splitlines() if line[0] != sign) for sign in "+-")
         assert old in PAGE, old
         assert any(new in cell.source for cell in CELLS[i:] if cell.cell_type == "code"), new
 
@@ -130,17 +111,12 @@ def test_a_folder_of_pictures_is_read_and_looked_at(tmp_path):
         picture = Image.new("RGB", (40, 40), "white")
         picture.paste("black", (10 + i, 5, 15 + i, 35))
         picture.save(tmp_path / f"{i}.png")
-    said = StringIO()
-    reading = SOURCE["doc-chu"].split("show(")[0]
     space = {"torch": torch, "Picture": Image, "Path": type(tmp_path), "folder": tmp_path}
-    with redirect_stdout(said):
-        exec(reading, space)
-        space["count"] = len
-        exec(SOURCE["soi-anh"].split("inspect_images(images)\n")[0], space)
-        space["inspect_images"](space["images"])
-        space["inspect_images"]((space["images"] + 1) / 2)
-        space["inspect_images"](-torch.ones(2000, 3, 28, 28))
-    own, unit, colour = re.split(r"(?m)^\(", said.getvalue())[1:]
+    run(SOURCE["doc-chu"].split("show(")[0], space)
+    space["count"] = len
+    run(SOURCE["soi-anh"].split("inspect_images(images)\n")[0], space)
+    looks = "images", "(images + 1) / 2", "-torch.ones(2000, 3, 28, 28)"
+    own, unit, colour = (run(f"inspect_images({given})", space) for given in looks)
     assert space["images"].shape == (3, 1, 28, 28)
     assert "images = -images" in own and "Ít ảnh" in own and "Normalize" not in own
     assert "Normalize" in unit and "Grayscale" in colour and "Ít ảnh" not in colour

@@ -8,7 +8,6 @@ import random
 import re
 import sys
 import unicodedata
-import warnings
 from itertools import islice
 
 import pytest
@@ -18,8 +17,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 from ganlib import algorithm, training
-from ganlib.algorithm import loss_D, loss_G
-from ganlib.widgets import page
+from ganlib.widgets import STYLE, page
 from ganlib.widgets import stepper as show_stepper
 from ganlib.widgets.machine import LINES, OVER
 from ganlib.widgets.stepper import WHAT_IFS, Panel
@@ -56,9 +54,7 @@ def own_G(D, G, z, optimizer_G):
 def trained(n, *functions, images=FEW, **settings):
     """Weights after n iterations that nobody looks at."""
     state = training.start("cpu", fast=False, **SMALL | settings)
-    with warnings.catch_warnings(record=True):
-        for _ in islice(training.steps(state, images, *functions), n):
-            pass
+    list(islice(training.steps(state, images, *functions), n))
     return weights(state)
 
 
@@ -83,29 +79,14 @@ def sentences(m):
     return {(s.name[-1], m.sources[s.name].text(s.line)): words(page.says(m, s)) for s in m.lines if s.line}
 
 
-# --- the same bits ---
-
-OTHERS = {"k": 2, "loss": "minimax", "average": 0.0, "seed": 4}
-
-
-@pytest.mark.parametrize(("functions", "settings"), [((), OTHERS), ((own_D, own_G), {})], ids=str)
-def test_looking_changes_no_bit(functions, settings):
-    outside, m = torch.get_rng_state(), machine(*functions, **settings)
-    while not m.over and (m.state.iterations < 9 or m.at + 1 < len(m.lines)):
-        page.sheet(m, WHAT_IFS[0])
-        m.step()
+@pytest.mark.parametrize("functions", [(), (own_D, own_G)], ids=["ganlib", "own"])
+def test_looking_and_going_anywhere_changes_no_bit(functions):
+    settings = {} if functions else {"k": 2, "loss": "minimax", "average": 0.0, "seed": 4}
+    outside, chance, m = torch.get_rng_state(), random.Random(0), machine(*functions, **settings)
+    while m.state.iterations < 9:
+        assert page.sheet(m, WHAT_IFS[0]) and not m.move(chance.choice(["step", "step", "back", "half", "iteration"]))
     assert torch.equal(torch.get_rng_state(), outside)
-    assert same(weights(m.state), trained(9, *functions, **settings))
-    if functions:  # they do what ganlib's do
-        assert same(weights(m.state), trained(9))
-
-
-def test_a_random_walk_of_300_commands():
-    chance, m = random.Random(0), machine(k=2)
-    for _ in range(300):
-        assert not chance.choice([m.step, m.step, m.back, m.finish_half, m.finish_iteration])()
-    n = m.state.iterations
-    assert n > 20 and same(weights(m.state), trained(n, k=2))
+    assert same(weights(m.state), trained(9, **settings))  # the reader's do what ganlib's do
 
 
 def own_networks():
@@ -116,28 +97,20 @@ def own_networks():
             return x + 0.1 * torch.randn_like(x)
 
     torch.manual_seed(1)
-    G = [
-        nn.Linear(5, 8),
-        nn.BatchNorm1d(8),
-        nn.ReLU(),
-        nn.Linear(8, 3 * 6 * 8),
-        nn.Tanh(),
-        nn.Unflatten(1, (3, 6, 8)),
-    ]
-    D = [nn.Flatten(), Noisy(), nn.Linear(3 * 6 * 8, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 1)]
-    colour = torch.rand(60, 3, 6, 8) * 2 - 1
-    return {"G": nn.Sequential(*G), "D": nn.Sequential(*D), "latent_dim": 5}, colour
+    G = nn.Linear(5, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 144), nn.Tanh(), nn.Unflatten(1, (3, 6, 8))
+    D = nn.Flatten(), Noisy(), nn.Linear(144, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, 1)
+    return {"G": nn.Sequential(*G), "D": nn.Sequential(*D), "latent_dim": 5}, torch.rand(60, 3, 6, 8) * 2 - 1
 
 
 def test_own_networks_and_own_images_from_the_same_start_each_time():
     networks, colour = own_networks()
     begun = copy.deepcopy(networks)
     shown = panel(data=colour, **networks)
-    for i in (0, 0, NAMES.index("Đảo nhãn"), 0):
+    for i in (0, NAMES.index("Đảo nhãn"), 0):
         shown.menu.value = i
         shown.restart()
         for _ in range(3):
-            shown.move("finish_iteration")
+            shown.move("iteration")
         if not i:
             assert same(weights(shown.machine.state), trained(3, images=colour, **copy.deepcopy(begun)))
     for name in "GD":  # the reader's own stay as they are, buffers too
@@ -146,14 +119,13 @@ def test_own_networks_and_own_images_from_the_same_start_each_time():
     sheet = shown.sheet.value
     assert "60 ảnh của bạn · vòng lặp 3" in words(sheet) and "trên G, D của bạn" in words(sheet)
     assert sheet.count("<img") == 4 and shown.machine.stop.now["x"][0].shape == (8, 3, 6, 8)
-    assert page.picture(shown.machine)[1]
 
 
 def test_points_of_a_plane_and_objects_of_ones_own():
     """What is no image shows D's answers only; what only the reader's update_D understands, none."""
     mlp = lambda n: nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, n))  # noqa: E731
     m = machine(data=torch.randn(50, 2), G=mlp(2), D=mlp(1), latent_dim=2)
-    m.finish_iteration()
+    m.move("iteration")
     sheet = page.sheet(m, WHAT_IFS[0])
     assert "<img" not in sheet and "gs-bars" in sheet and page.picture(m)
 
@@ -166,35 +138,8 @@ def test_points_of_a_plane_and_objects_of_ones_own():
 
     of_pairs = edited(own_D, ("optimizer_D.zero_grad()", "optimizer_D.zero_grad(); x, labels = x"))
     m = machine(of_pairs, data=Pairs(), G=mlp(2), D=nn.Sequential(mlp(1), nn.Flatten(0)), latent_dim=2)
-    m.finish_iteration()
+    m.move("iteration")
     assert m.stop.error is None and "chưa có" in page.sheet(m, WHAT_IFS[0])
-
-
-# --- what-ifs ---
-
-
-def by_hand(detach=True, clear=True, swap=False, move=True):
-    """update_D and update_G with something changed."""
-
-    def update_D(D, G, x, z, optimizer_D):
-        if clear:
-            optimizer_D.zero_grad()
-        logits = [D(x), D(G(z).detach() if detach else G(z))]
-        loss = loss_D(*(reversed(logits) if swap else logits))
-        loss.backward()
-        optimizer_D.step()
-        return loss.detach()
-
-    def update_G(D, G, z, optimizer_G):
-        if clear:
-            optimizer_G.zero_grad()
-        loss = loss_G(D(G(z)))
-        loss.backward()
-        if move:
-            optimizer_G.step()
-        return loss.detach()
-
-    return update_D, update_G
 
 
 def simultaneous(n):
@@ -211,21 +156,25 @@ def simultaneous(n):
     return weights(state)
 
 
-BY_HAND = (
-    lambda n: trained(n, *by_hand()),
-    lambda n: trained(n, *by_hand(detach=False)),
-    lambda n: trained(n, *by_hand(clear=False)),
-    lambda n: trained(n, *by_hand(swap=True)),
+CLEAR, SWAPPED = "optimizer_{}.zero_grad()", "loss_D(fake_logit, real_logit)"
+NEVER_CLEARED = [edited(getattr(algorithm, f"update_{N}"), (CLEAR.format(N), "pass")) for N in "DG"]
+OTHER_WAY = edited(algorithm.update_D, ("loss_D(real_logit, fake_logit)", SWAPPED))
+BY_HAND = [  # in the order of the menu
+    trained,
+    trained,  # without detach: G's gradient is cleared before it steps
+    lambda n: trained(n, *NEVER_CLEARED),
+    lambda n: trained(n, OTHER_WAY),
     lambda n: trained(n, loss="minimax"),
-    lambda n: trained(n, *by_hand(move=False)),
+    lambda n: trained(n, lr_G=0.0),
     lambda n: trained(n, k=5),
     simultaneous,
-)
+]
 FORMULAS = {"Đảo nhãn": ("", "loss_G"), "eqn4 thay loss không bão hoà": ("loss_D", "loss_G_minimax")}
 
 
+@pytest.mark.filterwarnings("ignore:Detected call")  # as ganlib.state has it: one what-if never steps
 @pytest.mark.parametrize("i", range(len(WHAT_IFS)), ids=NAMES)
-def test_every_what_if_is_the_same_change_made_by_hand_and_is_shown(i, recwarn):
+def test_every_what_if_is_the_same_change_made_by_hand_and_is_shown(i):
     shown, what_if = panel(what_if=i), WHAT_IFS[i]
     m = shown.machine
     assert (m.loss["D"], m.loss["G"]) == FORMULAS.get(what_if.name, ("loss_D", "loss_G"))
@@ -236,8 +185,7 @@ def test_every_what_if_is_the_same_change_made_by_hand_and_is_shown(i, recwarn):
             assert not text or any(re.sub(r"\s", "", text) in row for of, row in rows if of == kind)
     assert f"Tình huống: {what_if.name}" in words(shown.sheet.value) or not i
     for _ in range(13):
-        m.finish_iteration()
-    assert not recwarn.list  # nobody is told in English that an optimizer never stepped
+        m.move("iteration")
     assert same(weights(m.state), BY_HAND[i](m.state.iterations)) and m.stop.error is None
 
 
@@ -250,9 +198,6 @@ def test_only_what_ifs_that_fit_the_reader_s_code_and_images_are_offered():
         assert offered == [name for name in NAMES if name not in missing]
 
 
-# --- what is told ---
-
-
 def test_what_every_line_of_algorithm_1_did():
     """Who has a gradient, who moves: the table of notebook 03."""
     m, seen = machine(), {}
@@ -262,43 +207,37 @@ def test_what_every_line_of_algorithm_1_did():
         assert [D.step > 0, G.step > 0] == [text == f"optimizer_{one}.step()" for one in "DG"]
         assert (D.gradient != D.was) == (text == "loss.backward()")
         assert (G.gradient != G.was) == (text == "loss.backward()" and update == "G")
-        assert [*page.troubles(stop, text)] == []
+        assert page.troubles(stop, text) == []
     z, moved = seen["s", "z = noise(m)"], seen["D", "optimizer_D.step()"]
     assert z.new == ["z"] and (moved.half, z.half) == ("D", "G")
     assert moved.networks["D"].moved == moved.networks["D"].step and moved.networks["G"].moved == 0
     assert moved.now["x"][1].mean() > moved.before["x"][1].mean()
     said = sentences(m)
-    assert "Vừa tạo z (10×100); x (10×1×28×28)." in said["s", "z, x = noise(m), images.batch(next(batches))"]
-    assert "fake (10×1×28×28), đã cắt khỏi đồ thị." in said["D", "fake = G(z).detach()"]
-    loss = said["D", "loss = loss_D(real_logit, fake_logit)"]
-    assert re.search(r"Vừa tạo loss = 1\.\d{4}, còn nối với đồ thị\. Nếu D .* 2 log 2", loss)
+    assert "2 log 2" in said["D", "loss = loss_D(real_logit, fake_logit)"]
     assert "vì D vừa học trên chính những z cũ" in said["s", "z = noise(m)"]
     told = json.dumps(page.WORDS, ensure_ascii=False) + " ".join(said.values())
     assert unicodedata.is_normalized("NFC", told) and "tham số" not in told
+    m.move("iteration")
+    with torch.no_grad():  # the answers are of the whole batch, without Dropout
+        fake = m.state.G(m.outer["z"])
+        torch.testing.assert_close(m.stop.now["G"][1], torch.sigmoid(m.state.D.eval()(fake)))
 
 
-@torch.no_grad()
-def test_answers_are_of_the_whole_batch_without_dropout():
-    m = machine()
-    m.finish_iteration()
-    fake = m.state.G(m.outer["z"])
-    torch.testing.assert_close(m.stop.now["G"][1], torch.sigmoid(m.state.D.eval()(fake)))
-
-
-@pytest.mark.parametrize("loss", ["square", "smooth", "ours"])
-def test_formulas_and_levels_stand_beside_the_series_losses_only(loss):
-    real = "cross_entropy( D(x), torch.ones(len(x)), )"
-    edits = {"ours": [], "square": [("loss = loss_real", "loss = (D(x) - 1).square().mean()")]}
-    edits["smooth"] = [("torch.ones(len(x)),", "torch.ones(len(x)) * 0.9,")]
-    shown = panel(edited(own_D, *edits[loss]), own_G)
+@pytest.mark.parametrize(
+    ("edit", "series"),
+    [([], True), ([("loss = loss_real", "loss = (D(x) - 1).square().mean()")], False)]
+    + [([("torch.ones(len(x)),", "torch.ones(len(x)) * 0.9,")], False)],
+)
+def test_formulas_and_levels_stand_beside_the_series_losses_only(edit, series):
+    shown = panel(edited(own_D, *edit), own_G)
     sheet, said = words(shown.sheet.value), " ".join(sentences(shown.machine).values())
-    assert ("∇θ_d 1/m Σ [log D(x)" in sheet, "2 log 2" in said) == (loss == "ours", loss == "ours"), real
+    assert ("∇θ_d 1/m Σ [log D(x)" in sheet) == ("2 log 2" in said) == series
     assert "∇θ_g 1/m Σ −log D(G(z))" in sheet
 
 
-CLEAR, BACK = "optimizer_D.zero_grad()", "loss.backward()"
-STEP, RETURN = "optimizer_D.step()", "return loss.detach()"
-CLEARED_LATE = [(CLEAR, None), (BACK, f"{BACK}\n    {CLEAR}")]
+BACK, STEP, RETURN = "loss.backward()", "optimizer_D.step()", "return loss.detach()"
+CLEAR_D = CLEAR.format("D")
+CLEARED_LATE = [(CLEAR_D, None), (BACK, f"{BACK}\n    {CLEAR_D}")]
 NO_DETACH = ("G(z).detach()", "G(z)")
 G_MOVES, NOBODYS = "SGD(G.parameters()).step()", "SGD([torch.ones(1)]).step()"
 WRONG = [  # edits of own_D, the line where it is told, in these words
@@ -307,13 +246,10 @@ WRONG = [  # edits of own_D, the line where it is told, in these words
     ([NO_DETACH], BACK, "Đã quên detach()?"),
     ([NO_DETACH, (STEP, G_MOVES)], G_MOVES, "Nhầm mạng"),
     ([(STEP, NOBODYS)], NOBODYS, "hay nhầm bộ tối ưu"),
-    ([(STEP, None)], RETURN, "θ_d không dịch đi chút nào"),
     ([(RETURN, None)], STEP, "update_D trả về NoneType, không phải tensor: thiếu return loss.detach()?"),
-    ([(RETURN, "return loss.item()")], "return loss.item()", "không phải tensor: thiếu return"),
     ([(RETURN, "return loss")], "return loss", "loss trả về còn mang đồ thị"),
     ([("    fake =", "    D = deepcopy(D)\n    fake =")], BACK, "loss không nối với D mà hàm nhận vào"),
     ([("loss = loss_real", "los_D(D(x)); loss = loss_real")], "los_D(D(x))", "Tên này chưa có"),
-    ([("loss = loss_real", "own_G(D, G, z); loss = loss_real")], "own_G(D, G, z)", "thiếu hoặc thừa đối số"),
     ([("D(x),", "D(x)[:3],")], "loss_real =", "Hình dạng không khớp"),
     ([(BACK, "loss.detach().backward()")], "loss.detach().backward()", "đã cắt đồ thị?"),
     ([(BACK, "raise KeyboardInterrupt")], "raise KeyboardInterrupt", "Bạn đã ngắt hàm"),  # the Stop button
@@ -323,51 +259,47 @@ WRONG = [  # edits of own_D, the line where it is told, in these words
 @pytest.mark.parametrize(("edits", "line", "expected"), WRONG)
 def test_what_is_wrong_with_a_function_is_told_at_its_line(edits, line, expected):
     names = {"SGD": functools.partial(torch.optim.SGD, lr=0.1), "deepcopy": copy.deepcopy}
-    before, shown = sys.gettrace(), panel(edited(own_D, *edits, **names))
+    before, m = sys.gettrace(), machine(edited(own_D, *edits, **names))
     assert sys.gettrace() is before
-    at = [text for (name, text), said in sentences(shown.machine).items() if expected in said and name == "D"]
+    at = [text for (name, text), said in sentences(m).items() if expected in said and name == "D"]
     assert line in at[0]
-    if "không dịch đi" not in expected:  # the picture and the recorded page carry an error, too
-        assert page.picture(shown.machine)[0] and page.recorded(shown.machine, WHAT_IFS[0])
+    assert line not in m.lines[-1].name and page.picture(m)[1] and page.recorded(m, WHAT_IFS[0])
 
 
 def test_a_run_ends_at_an_error_and_play_says_so():
-    failing = edited(own_D, (CLEAR, "assert len(calls) < 3; calls.append(1)"), calls=[])
+    failing = edited(own_D, (CLEAR_D, "assert len(calls) < 3; calls.append(1)"), calls=[])
     shown = panel(failing)  # asked once more than it is stepped through: for its formula
     for tick in range(1, 5):
         shown.player.value = tick
     text = words(shown.sheet.value)
     assert "Lỗi ở dòng này: assert len(calls) < 3" in text and OVER in text
     assert 'gs-bad" aria-current' in shown.sheet.value and shown.fault.value == ""
-    while shown.machine.at:
-        shown.move("back")
+    shown.move("back")
     assert shown.machine.stop.error is None
 
 
 def test_gradients_that_are_left_over_add_up_from_the_second_iteration_on():
-    m, found = machine(what_if=NAMES.index("Quên xoá gradient")), {}
-    for i in (1, 2):
-        found[i] = any("đã quên xoá?" in said for said in sentences(m).values())
-        m.finish_iteration()
-        m.step()
-    assert found == {1: False, 2: True}
+    m, found = machine(what_if=NAMES.index("Quên xoá gradient")), []
+    for _ in range(2):
+        found.append(any("đã quên xoá?" in said for said in sentences(m).values()))
+        m.move("iteration")
+        m.move("step")
+    assert found == [False, True]
 
 
 def test_numbers_that_are_none_and_lines_that_run_very_often():
     m = machine(lr_D=1e38, lr_G=1e38)
     for _ in range(4):
-        m.finish_iteration()
+        m.move("iteration")
         assert words(page.sheet(m, WHAT_IFS[0]))
     m = machine(edited(own_D, (BACK, f"for i in range(5000):\n        i += 1\n    {BACK}")))
-    assert len(m.lines) == LINES + 1 and m.finish_iteration() == ""
+    assert len(m.lines) == LINES + 1 and m.move("iteration") == ""
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({"update_D": 3}, "update_D phải là một hàm"),
         ({"update_D": functools.partial(own_D)}, "update_D phải là một hàm viết bằng def"),
-        ({"k": 0}, "k không thể là 0"),
         ({"k": 5, "m": 30}, "giảm k hoặc m"),
         ({"learning_rate": 1}, "learning_rate"),
         ({"data": torch.rand(60, 1, 28, 28)}, "Normalize"),
@@ -377,9 +309,6 @@ def test_numbers_that_are_none_and_lines_that_run_very_often():
 def test_what_does_not_fit_is_refused(given, expected):
     with pytest.raises((TypeError, ValueError), match=expected):
         show_stepper(**{"data": FEW} | SMALL | given)
-
-
-# --- the watch, the page, the panel ---
 
 
 def winding(n):
@@ -411,26 +340,17 @@ def test_watch_sees_each_statement_once_and_generators_go_on():
 
 
 def test_every_stop_lights_its_lines_and_names_its_step_and_is_in_the_recorded_page():
-    shown, steps, sheets = panel(own_D, own_G), [], []
-    m = shown.machine
-    sheets.append(words(shown.sheet.value))
-    assert (
-        "Sẵn sàng" in sheets[0]
-        and "# 6. lặp lại từ bước 1" in sheets[0]
-        and "def iterations" not in sheets[0]
-    )
+    shown, steps = panel(own_D, own_G), []
+    m, sheets = shown.machine, [words(shown.sheet.value)]
+    assert "Sẵn sàng" in sheets[0] and "# 6. lặp lại từ bước 1" in sheets[0] and "def iterations" not in sheets[0]
     while m.at + 1 < len(m.lines):
         shown.move("step")
         sheet, stop = shown.sheet.value, m.stop
         lit = re.findall(r'aria-current="step"><b>(\d?)</b><code[^>]*>(.*?)</code>', sheet)
         first, last = m.sources[stop.name].span(stop.line)
-        code = m.sources[stop.name].lines[first - 1].split("  # ")[0].strip()
-        assert len(lit) == last - first + 1 and words(lit[0][1]).replace(" ", "").startswith(
-            code.replace(" ", "")
-        )
-        assert (
-            "Dòng vừa chạy" in words(sheet) and "gs-bad" not in sheet
-        )  # nothing is wrong with these functions
+        code = m.sources[stop.name].lines[first - 1].split("  # ")[0].replace(" ", "")
+        assert len(lit) == last - first + 1 and words(lit[0][1]).replace(" ", "").startswith(code)
+        assert "Dòng vừa chạy" in words(sheet) and "gs-bad" not in sheet  # nothing is wrong with these functions
         assert sheet.count("<img") == (4 if stop.now else 0)
         steps += [step for step, _ in lit[:1] if step]
         sheets.append(words(sheet))
@@ -453,13 +373,13 @@ def test_buttons_and_the_slider_go_where_they_say():
     for how, place in (
         ("back", (1, 0, "")),
         ("step", (1, 0, "batches = iter(torch.randperm(len(images)).split(m))")),
-        ("finish_half", (1, 2, "for _ in range(k):")),
-        ("finish_half", (1, 2, LAST)),
-        ("finish_iteration", (2, 2, LAST)),
+        ("half", (1, 2, "for _ in range(k):")),
+        ("half", (1, 2, LAST)),
+        ("iteration", (2, 2, LAST)),
         ("back", (2, 2, "loss_of_G = update_G(D, G, z, optimizer_G)")),
     ):
         shown.move(how)
-        assert at(shown) == place
+        assert at(shown) == place and shown.slider.value == shown.machine.at
     shown.slider.value = shown.slider.max
     assert at(shown) == (2, 2, LAST)
     shown.player.value = 1
@@ -470,8 +390,5 @@ def test_buttons_and_the_slider_go_where_they_say():
 
 def test_letters_grow_with_the_page():
     """No size of letters in pixels but what stands in where JupyterLab says none."""
-    styles = page.STYLE + sys.modules["ganlib.widgets"].STYLE
-    sizes = re.findall(r"font(?:-size)?:[^;}]*", styles)
-    assert len(sizes) > 8 and all(
-        not re.search(r"\d(px|pt)", re.sub(r"var\([^)]*\)", "", one)) for one in sizes
-    )
+    sizes = re.findall(r"font(?:-size)?:[^;}]*", page.STYLE + STYLE)
+    assert len(sizes) > 8 and not re.search(r"\d(px|pt)", re.sub(r"var\([^)]*\)", "", " ".join(sizes)))

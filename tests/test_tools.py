@@ -96,13 +96,10 @@ BREAKS = {
     "warning": out(said("cảnh báo", "stderr")),
     "fewer invariants": lambda n: n["cells"][3]["metadata"].clear(),
     "a placeholder": source(0, "ở ⟦số⟧"),
-    "a mark of tools": source(3, "# NBVAL_CHECK_OUTPUT\nprint('a')"),
     "Markdown picture without alt": source(0, "![](GAN.png)"),
-    "Markdown <img> without alt": source(0, '<img src="GAN.png">'),
     "empty alt": out(shown({"image/png": "AA"}, " ")),
     "picture in HTML alone": out(shown({"text/html": '<img alt="một số" src="data:image/png;base64,AA">'})),
     "HTML <img> without alt": out(shown({"image/png": "AA", "text/html": '<img src="AA">'})),
-    "vector picture alone": out(shown({"image/svg+xml": "<svg/>"})),
     "missing file": source(0, "[tiếp](khong_co.ipynb)"),
     "picture outside": source(0, "![ảnh](../GAN.png)"),
     "NFD prose": source(0, "Tie\u0302\u0301ng"),
@@ -116,13 +113,10 @@ BREAKS = {
     "a second title": lambda n: n["cells"][1].update(source="# Tiêu đề\n## Bạn sẽ học gì"),
     "a level left out": source(0, "### Bước"),
     "a link that says nothing": source(0, "Xem [ở đây](GAN.png)."),
-    "a bare address": source(0, "[https://arxiv.org](https://arxiv.org)"),
     "a solution among other text": source(5, "## Bài tập\n<details><summary>Lời giải</summary>1</details>"),
     "widget state": lambda n: n["metadata"].update(widgets={}),
     "widget view": out(shown({checks.WIDGET: {"model_id": "1"}})),
 }
-
-
 UNSEALED = {
     "code changed": source(3, "print('b')"),
     "never executed": lambda n: n["metadata"].pop("ganlib"),
@@ -135,11 +129,8 @@ UNSEALED = {
 def test_a_good_notebook_has_no_faults_and_a_broken_one_has_one(name, folder):
     broken = good()
     assert checks.check_notebook(broken, folder) == []
-    if name in BREAKS:
-        BREAKS[name](broken)
-        sealed(broken)
-    else:
-        UNSEALED[name](broken)
+    (BREAKS | UNSEALED)[name](broken)
+    broken = sealed(broken) if name in BREAKS else broken
     assert len(checks.check_notebook(broken, folder)) == 1
 
 
@@ -171,7 +162,6 @@ def test_a_refresh_writes_what_is_true_and_the_same_each_time(make):
     done = json.loads(first)
     assert checks.check_counts(done) + checks.check_seal(done) + checks.check_widgets(done) == []
     assert [cell["metadata"] for cell in done["cells"]] == [{"tags": ["kept"]}, {}]
-    assert done["metadata"]["language_info"] == {"name": "python"}
     text, picture = (cell["outputs"][0] for cell in done["cells"])
     assert text["text"] == ["1\n", "2\n"] and set(picture["data"]) == {"text/plain", "image/png"}
     refresh.refresh(path)
@@ -179,7 +169,6 @@ def test_a_refresh_writes_what_is_true_and_the_same_each_time(make):
 
 
 def test_a_notebook_that_fails_stays_as_it_was(make):
-    path = make("import ganlib", "ganlib.expect('a', 3, 1.0, 1.4)")
+    path = make("1 / 0")
     before = path.read_bytes()
-    assert refresh.refresh(path) is False
-    assert path.read_bytes() == before
+    assert refresh.refresh(path) is False and path.read_bytes() == before
