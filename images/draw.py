@@ -1,4 +1,6 @@
-"""Draw every picture of README anew, from the recorded runs: python images/draw.py, or some: … mnist_loss film
+"""Draw every picture of README anew, from the recorded runs, and the sheet for the class (sheet.py).
+
+python images/draw.py        # all; or some by name: python images/draw.py mnist_loss film sheet
 
 stepper takes a Chromium and playwright: where either is missing, ask for the others by name.
 """
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image, ImageDraw, ImageFont
+from sheet import sheet
 
 from ganlib import record
 from ganlib.data import ASSETS, TITLES
@@ -196,6 +199,8 @@ PICTURES = {
     "fashion_loss.png": partial(losses, "fashion"),
     "film.webp": lambda: film(run("mnist"), run("fashion")),
     "stepper.png": stepper,
+    "sheet.pdf": partial(sheet, "pdf"),
+    "sheet.png": partial(sheet, "png"),
 }
 
 

@@ -1,16 +1,16 @@
 """One sheet of A4 for the class: Algorithm 1 beside its code, the table to know, two numbers, the terms.
 
-python images/sheet.py        # images/sheet.pdf and images/sheet.png; images/draw.py draws it too
+python images/draw.py sheet        # images/sheet.pdf and images/sheet.png
 """
 
-from pathlib import Path
+import io
 
-import matplotlib.pyplot as plt
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ganlib.figures import D_COLOR, G_COLOR, GREY, INK
 
-PLACE = Path(__file__).resolve().parent
 EQN3 = r"$\nabla_{\theta_d}\,\frac{1}{m}\sum_{i=1}^{m}\left[\log D(x^{(i)}) + \log(1 - D(G(z^{(i)})))\right]$"
 EQN4 = r"$\nabla_{\theta_g}\,\frac{1}{m}\sum_{i=1}^{m}\log(1 - D(G(z^{(i)})))$"
 OTHER = r"hay, không bão hoà:  $-\frac{1}{m}\sum_{i=1}^{m}\log D(G(z^{(i)}))$"
@@ -71,10 +71,10 @@ TERMS = [
 WIDTH, HEIGHT = 210, 297  # millimetres
 
 
-def draw():
-    """The sheet as a matplotlib figure of A4 size; lengths are millimetres from its lower left corner."""
-    with plt.rc_context({"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans", "pdf.fonttype": 42}):
-        figure = plt.figure(figsize=(WIDTH / 25.4, HEIGHT / 25.4))
+def sheet(kind):
+    """The sheet as the bytes of a "pdf" or a "png"; lengths are millimetres from the lower left corner of an A4."""
+    with rc_context({"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans", "pdf.fonttype": 42}):
+        figure = Figure((WIDTH / 25.4, HEIGHT / 25.4))
         page = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(0, HEIGHT))
         page.axis("off")
 
@@ -118,16 +118,7 @@ def draw():
             column, line = divmod(i, 10)
             write(16 + 92 * column, y - 4.9 * line, term, 8.4)
             write(62 + 92 * column, y - 4.9 * line, english, 8.4, color="#444444", style="italic")
-        return figure
-
-
-def save():
-    """Write images/sheet.pdf and images/sheet.png."""
-    figure = draw()
-    figure.savefig(PLACE / "sheet.pdf", metadata={"CreationDate": None})
-    figure.savefig(PLACE / "sheet.png", dpi=150, metadata={"Software": None})
-    plt.close(figure)
-
-
-if __name__ == "__main__":
-    save()
+        file = io.BytesIO()
+        undated = {"pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
+        figure.savefig(file, format=kind, dpi=150, metadata=undated)
+        return file.getvalue()
