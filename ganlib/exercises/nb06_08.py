@@ -17,7 +17,6 @@ def kiem_tra_p_g(p_g_from_D):
     answer = torch.as_tensor(p_g_from_D(p_data, p_data / (p_data + p_g)))
     need(answer.shape == (4,), "Hàm nhận nhiều điểm và phải trả lời cho từng điểm.")
     need(close(answer[0], p_data[0]), "Chỗ D = 1/2, hai mật độ phải bằng nhau.")
-    need(answer[1] < p_data[1], "Chỗ D nghiêng về phía thật, ảnh giả phải thưa hơn ảnh thật.")
     need(close(answer, p_g), "Viết công thức của D* ra giấy, rồi giải ngược lấy p_g.")
 
 
@@ -27,7 +26,6 @@ def kiem_tra_JSD(jsd):
     p, q, left, right = torch.tensor([[5, 4, 1, 0], [1, 2, 7, 0], [10, 0, 0, 0], [0, 10, 0, 0]]) / 10
     value, apart = float(jsd(p, q)), float(jsd(left, right))
     need(math.isfinite(value + apart), "Chỗ xác suất bằng 0 cho ra nan hay inf; 0·log 0 phải tính là 0.")
-    need(close(jsd(p, p), 0.0), "Hai phân phối giống hệt nhau thì phải cách nhau 0.")
     need(close(jsd(q, p), value), "Đổi chỗ p và q thì kết quả đổi theo; JSD thì đối xứng.")
     need(not close(apart, 1.0), "Bạn dùng log cơ số 2? Loạt bài này đo bằng nat.")
     need(not close(apart, 2 * math.log(2)), "Gấp đôi rồi: JSD là trung bình của hai KL.")
@@ -42,9 +40,8 @@ def kiem_tra_R1(update_D_R1):
     R1 = gamma / 2 · mean ‖∇ logit(x)‖² over the real points x (Mescheder, Geiger, Nowozin 2018, section 4).
     """
     G, D = nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
-    with torch.no_grad():
-        for p in D.parameters():  # steeper than at first: the penalty is to be felt
-            p *= 2
+    for p in D.parameters():  # steeper than at first: the penalty is to be felt
+        p.data *= 2
     z, x, gamma = torch.randn(20, 3), torch.randn(20, 2), 3.0
 
     def steepness(points):
@@ -91,8 +88,8 @@ def kiem_tra_parzen(log_p_others):
     windows = torch.distributions.Normal(samples, sigma).log_prob(samples[:, None]).sum(2)
     everyone = windows.logsumexp(1)
     others = windows.fill_diagonal_(-math.inf).logsumexp(1)
-    selfish = any(close(answer, everyone - math.log(n)) for n in (5, 6))
-    need(not selfish, "Quả chuông quanh chính mẫu ấy vẫn còn trong tổng.")
+    for n in (5, 6):
+        need(not close(answer, everyone - math.log(n)), "Quả chuông quanh chính mẫu ấy vẫn còn trong tổng.")
     need(not close(answer, others - math.log(6)), "Trung bình trên bao nhiêu quả chuông, khi đã bỏ ra một?")
     need(not close(answer, others), "Mật độ là trung bình của các quả chuông, không phải tổng.")
     need(close(answer, others - math.log(5)), "Chưa đúng: so với log_p khi samples thiếu đi chính mẫu ấy.")
@@ -105,7 +102,6 @@ def kiem_tra_KL(kl):
     a, b = torch.tensor([[0.9, 0.1], [0.5, 0.5]])
     answer, right, swapped = float(kl(a, b)), *(float((u * (u / v).log()).sum()) for u, v in ((a, b), (b, a)))
     need(not close(answer, swapped), "Đó là KL(r ‖ q): ai đứng trước, G hay dữ liệu thật?")
-    need(answer >= 0, "KL không bao giờ âm: xem lại tử số và mẫu số trong log.")
     need(not close(answer, right / math.log(2)), "Bạn dùng log cơ số 2? Loạt bài này đo bằng nat.")
     need(close(answer, right), "Chưa đúng công thức, ngay cả khi G vẽ đủ mọi loại.")
     unseen = (q[:2] * (q[:2] / r[:2]).log()).sum()
@@ -118,7 +114,6 @@ def kiem_tra_frechet(frechet_diagonal):
     a, b = 2 * torch.randn(40, 3) + torch.tensor([1.0, -2.0, 0.0]), torch.randn(30, 3)
     moved, wider = frechet_diagonal(a, a + 2), frechet_diagonal(a, 3 * a - 2 * a.mean(0))
     need(close(moved, 12), "Dời cả đám mây 2 đơn vị ở mỗi chiều: mỗi chiều góp đúng 4, ba chiều là 12.")
-    spread = "Đám mây nở gấp ba quanh tâm của nó: hiệu hai độ lệch chuẩn (không phải phương sai) phải thấy."
-    need(close(wider, 4 * a.var(0).sum()), spread)
+    need(close(wider, 4 * a.var(0).sum()), "Đám mây nở gấp ba: so hai độ lệch chuẩn, không phải phương sai.")
     right = (a.mean(0) - b.mean(0)).square().sum() + (a.std(0) - b.std(0)).square().sum()
     need(close(frechet_diagonal(a, b), right), "Chưa đúng: mỗi chiều có trung bình và độ lệch chuẩn riêng.")
