@@ -8,8 +8,9 @@ import io
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
-from ganlib.figures import D_COLOR, G_COLOR, GREY, INK
+from ganlib.figures import D_COLOR, G_COLOR, GREY, INK, encode
 
 EQN3 = r"$\nabla_{\theta_d}\,\frac{1}{m}\sum_{i=1}^{m}\left[\log D(x^{(i)}) + \log(1 - D(G(z^{(i)})))\right]$"
 EQN4 = r"$\nabla_{\theta_g}\,\frac{1}{m}\sum_{i=1}^{m}\log(1 - D(G(z^{(i)})))$"
@@ -119,6 +120,7 @@ def sheet(kind):
             write(16 + 92 * column, y - 4.9 * line, term, 8.4)
             write(62 + 92 * column, y - 4.9 * line, english, 8.4, color="#444444", style="italic")
         file = io.BytesIO()
-        undated = {"pdf": {"CreationDate": None}, "png": {"Software": None}}[kind]
-        figure.savefig(file, format=kind, dpi=150, metadata=undated)
+        figure.savefig(file, format=kind, dpi=150, metadata={"CreationDate": None} if kind == "pdf" else None)
+        if kind == "png":
+            return encode(Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE), 9)
         return file.getvalue()
