@@ -3,7 +3,6 @@
 import base64
 import html
 import re
-import threading
 import types
 
 import ipywidgets as widgets
@@ -31,13 +30,6 @@ def shown(monkeypatch):
     calls = []
     monkeypatch.setattr(kit, "display", lambda bundle, **options: calls.append((bundle, options)))
     return calls
-
-
-@pytest.fixture
-def game():
-    game = Playground()
-    game.speed.value = 1
-    return game
 
 
 def words(widget):
@@ -74,15 +66,6 @@ def test_what_fails_in_a_click_is_shown_and_ends_the_play():
     assert len(steps) == 2
     board.button("a", "b", lambda: None).click()
     assert words(board.fault) == ""
-
-
-def test_clicks_from_other_threads_wait_for_their_turn(game):
-    threads = [threading.Thread(target=press, args=(game, "Một vòng lặp")) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert game.state.iterations == len(game.history) == 6 and words(game.fault) == ""
 
 
 def test_an_epoch_shows_its_images_numbers_and_marker(make_record):
@@ -133,8 +116,8 @@ def test_without_a_kernel_the_film_is_some_moments_of_it(make_record, shown):
 
 
 @pytest.mark.parametrize(("k", "loss"), [(1, "non_saturating"), (3, "minimax")])
-def test_an_iteration_of_the_playground_is_the_series_own_and_so_is_its_randomness(game, k, loss):
-    before, other = torch.get_rng_state(), Playground()
+def test_an_iteration_of_the_playground_is_the_series_own_and_so_is_its_randomness(k, loss):
+    before, game, other = torch.get_rng_state(), Playground(), Playground()
     game.k.value, game.loss.value = k, loss
     press(game, "D đi một bước")  # counts: the first iteration makes one less
     assert f"D đã đi 1/{k} bước" in words(game.line)
@@ -154,7 +137,9 @@ def test_an_iteration_of_the_playground_is_the_series_own_and_so_is_its_randomne
     assert len(game.history) == 3 and game.history[-1] == (loss_D.item(), loss_G.item())
 
 
-def test_buttons_and_choices_of_the_playground(game):
+def test_buttons_and_choices_of_the_playground():
+    game = Playground()
+    game.speed.value = 1
     start = weights(game.state)
     press(game, "G đi một bước")
     assert "loss_D = –" in words(game.line) and words(game.fault) == ""  # D has not moved yet

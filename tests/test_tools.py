@@ -74,14 +74,6 @@ def sealed(notebook):
     return notebook
 
 
-@pytest.fixture
-def folder(tmp_path):
-    (tmp_path / "notebooks").mkdir()
-    for place in (tmp_path, tmp_path / "notebooks"):
-        (place / "GAN.png").write_bytes(b"")
-    return tmp_path / "notebooks"
-
-
 def out(output):
     return lambda n: n["cells"][3]["outputs"].append(output)
 
@@ -99,7 +91,6 @@ BREAKS = {
     "Markdown picture without alt": source(0, "![](GAN.png)"),
     "empty alt": out(shown({"image/png": "AA"}, " ")),
     "picture in HTML alone": out(shown({"text/html": '<img alt="một số" src="data:image/png;base64,AA">'})),
-    "HTML <img> without alt": out(shown({"image/png": "AA", "text/html": '<img src="AA">'})),
     "missing file": source(0, "[tiếp](khong_co.ipynb)"),
     "picture outside": source(0, "![ảnh](../GAN.png)"),
     "NFD prose": source(0, "Tie\u0302\u0301ng"),
@@ -108,9 +99,7 @@ BREAKS = {
     "long cell": source(3, "x = 1\n" * 31),
     "large": out(said("a" * 1_000_000)),
     "path printed": out(said("ở /home/lan/data")),
-    "Windows path in HTML": out(shown({"text/html": ["<b>C:\\Users\\lan</b>"]})),
     "reduced run": out(said("Chạy rút gọn: 1 epoch (GANLIB_EPOCHS)")),
-    "a second title": lambda n: n["cells"][1].update(source="# Tiêu đề\n## Bạn sẽ học gì"),
     "a level left out": source(0, "### Bước"),
     "a link that says nothing": source(0, "Xem [ở đây](GAN.png)."),
     "a solution among other text": source(5, "## Bài tập\n<details><summary>Lời giải</summary>1</details>"),
@@ -126,8 +115,11 @@ UNSEALED = {
 
 
 @pytest.mark.parametrize("name", [*BREAKS, *UNSEALED])
-def test_a_good_notebook_has_no_faults_and_a_broken_one_has_one(name, folder):
-    broken = good()
+def test_a_good_notebook_has_no_faults_and_a_broken_one_has_one(name, tmp_path):
+    folder, broken = tmp_path / "notebooks", good()
+    folder.mkdir()
+    for place in (tmp_path, folder):
+        (place / "GAN.png").write_bytes(b"")
     assert checks.check_notebook(broken, folder) == []
     (BREAKS | UNSEALED)[name](broken)
     broken = sealed(broken) if name in BREAKS else broken
@@ -141,22 +133,16 @@ display({"text/plain": "k", "image/png": "AA", **view}, raw=True)
 """
 
 
-@pytest.fixture
-def make(tmp_path, monkeypatch):
-    """A function: the sources of code cells -> the path of a notebook that has never been executed."""
-    monkeypatch.setenv("GANLIB_STRICT", "1")
-
-    def write(*sources):
-        cells = [v4.new_code_cell(source, id=f"o-{i}") for i, source in enumerate(sources)]
-        cells[0]["metadata"]["tags"] = ["kept"]
-        nbformat.write(v4.new_notebook(cells=cells, metadata={"widgets": {}}), tmp_path / "mot.ipynb")
-        return tmp_path / "mot.ipynb"
-
-    return write
+def never_executed(folder, *sources):
+    """The path of a notebook of these code cells."""
+    cells = [v4.new_code_cell(source, id=f"o-{i}") for i, source in enumerate(sources)]
+    cells[0]["metadata"]["tags"] = ["kept"]
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"widgets": {}}), folder / "mot.ipynb")
+    return folder / "mot.ipynb"
 
 
-def test_a_refresh_writes_what_is_true_and_the_same_each_time(make):
-    path = make("print(1)\nprint(2)", VIEW)
+def test_a_refresh_writes_what_is_true_and_the_same_each_time(tmp_path):
+    path = never_executed(tmp_path, "print(1)\nprint(2)", VIEW)
     refresh.refresh(path)
     first = path.read_bytes()
     done = json.loads(first)
@@ -168,7 +154,7 @@ def test_a_refresh_writes_what_is_true_and_the_same_each_time(make):
     assert path.read_bytes() == first, "a second run makes a diff"
 
 
-def test_a_notebook_that_fails_stays_as_it_was(make):
-    path = make("1 / 0")
+def test_a_notebook_that_fails_stays_as_it_was(tmp_path):
+    path = never_executed(tmp_path, "1 / 0")
     before = path.read_bytes()
     assert refresh.refresh(path) is False and path.read_bytes() == before
