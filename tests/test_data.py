@@ -4,12 +4,10 @@ import hashlib
 import pickle
 import shutil
 import socket
-from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 import torch
-from conftest import full_disk
 from torch.utils.data import DataLoader
 from torchvision import datasets
 
@@ -41,7 +39,7 @@ def test_the_sets_are_the_official_ones_in_full(name, train):
     assert (len(images), hashlib.sha256(content).hexdigest()[:16]) == SUMS[name, train]
     assert images.pixels.shape[1:] == (28, 28) and images.labels.dtype == torch.int64
     first = data.load(name, train, n=50)
-    assert first.pixels.data_ptr() == images.pixels.data_ptr() and len(first) == len(first.labels) == 50
+    assert torch.equal(first.pixels, images.pixels[:50]) and len(first) == len(first.labels) == 50
 
 
 def test_batches_are_bit_for_bit_those_of_torchvision_s_own_set(home):
@@ -69,8 +67,8 @@ def test_every_byte_maps_as_in_the_transform_and_back():
 
 
 def test_usual_names():
-    for name in ("mnist", "MNIST", "Fashion-MNIST", "fashion_mnist", "FashionMNIST"):
-        assert data.canonical(name) == ("fashion" if "ash" in name else "mnist")
+    assert [data.canonical(name) for name in ("mnist", "MNIST")] == ["mnist"] * 2
+    assert [data.canonical(name) for name in ("Fashion-MNIST", "fashion_mnist", "FashionMNIST")] == ["fashion"] * 3
     with pytest.raises(DataError, match="'cifar'.*'mnist' hoặc 'fashion'"):
         data.load("cifar")
 
@@ -84,10 +82,3 @@ def test_a_damaged_or_missing_file_is_told(tmp_path, monkeypatch):
         shipped.unlink() if damaged is None else shipped.write_bytes(damaged)
         with pytest.raises(DataError, match="train-labels.*thiếu hoặc hỏng.*Hãy cài lại ganlib"):
             data.unpacked("mnist", "train-labels-idx1-ubyte")
-
-
-def test_a_disk_that_is_full_leaves_no_part_that_would_be_believed(home, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(DataError, match="Không ghi được dữ liệu.*giải phóng đĩa"):
-        patch.setattr(Path, "write_bytes", full_disk)
-        data.dataset("mnist")
-    assert len(data.dataset("mnist", train=False)) == 10_000  # with room again it goes on

@@ -23,7 +23,7 @@ IMAGES = ROOT / "images"
 spec = importlib.util.spec_from_file_location("draw", IMAGES / "draw.py")
 draw = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(draw)
-STILLS = [name for name in draw.PICTURES if name not in ("film.webp", "stepper.png")]
+STILLS = [name for name in draw.PICTURES if name.endswith(".png") and name != "stepper.png"]
 RANDOM = np.random.RandomState(0)
 
 
@@ -118,18 +118,17 @@ def test_grid_puts_image_i_at_its_row_and_column(n, columns, shown, shape):
 def test_what_is_no_image_gets_a_sentence():
     for images, message in (
         (np.zeros((2, 784)), r"\(n, H, W\) hoặc \(n, C, H, W\).*đã nhận \(2, 784\)"),
-        (np.zeros((0, 28, 28)), r"đã nhận \(0, 28, 28\)"),
         (np.zeros((2, 2, 28, 28)), "C là 1 hoặc 3"),
         (255 * np.eye(28)[None], r"\[-1, 1\] hoặc uint8; đã nhận từ 0 đến 255"),
-        (np.full((1, 28, 28), np.nan), r"\[-1, 1\]"),
     ):
         with pytest.raises(ValueError, match=message):
             figures.image_grid(images)
 
 
-def two_lines(log=False, levels=((2, "mức"), (900, "ngoài"))):  # 500 and 900 lie outside
+def two_lines():
     lines = [("một", [1, 2, 3], [[1, 2, 4], [3, 4, 8]], "k", "-"), ("hai", [1, 3], [5, 500], "b", "o")]
-    return figures.curves(lines, "bước", "y", levels, ylim=(0.9, 40), log=log)
+    levels = [(2, "mức"), (900, "ngoài")]  # 500 and 900 lie outside
+    return figures.curves(lines, "bước", "y", levels, ylim=(0.9, 40), log=True)
 
 
 def grid(n, *shape, **options):
@@ -141,7 +140,6 @@ FIGURES = {
     "captions": lambda: grid(36, captions=[f"{i / 36:.2f}" for i in range(36)]),
     "rows, colour": lambda: grid(100, 3, 64, 32, columns=10, rows=[f"epoch {i}" for i in range(10)]),
     "curves": two_lines,
-    "curves, log": lambda: two_lines(log=True),
     "equilibrium": lambda: figures.loss_curves([1.386] * 9, [0.693] * 9, [0.5] * 9, [0.5] * 9, 9),
     "D has won": lambda: figures.loss_curves([1.0, 0.0], [2.0, 40.0], [0.9, 1.0], [0.1, 0.0], 100, "A"),
     "first epoch": lambda: figures.loss_curves([1.1], [0.9], [0.6], [0.4], 100),

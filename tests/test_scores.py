@@ -7,6 +7,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from conftest import same
 from torch import nn
 
 from ganlib import data, scores
@@ -73,9 +74,8 @@ def test_nearest_against_brute_force(in_chunks):
     samples, train = images(9), images(40, 1)
     train[17] = samples[4]
     exact, (indices, distances) = apart(samples, train), scores.nearest(samples, train, 3)
-    order = np.argsort(exact, 1)[:, :3]
-    assert indices.numpy().tolist() == order.tolist()
-    np.testing.assert_allclose(distances.numpy(), np.take_along_axis(exact, order, 1), rtol=1e-5)
+    assert indices.tolist() == np.argsort(exact, 1)[:, :3].tolist()
+    np.testing.assert_allclose(distances, np.sort(exact, 1)[:, :3], rtol=1e-5)
     assert indices[4, 0] == 17 and distances[4, 0] == 0  # a copy
 
 
@@ -154,10 +154,10 @@ def own(latent_dim, *shape):
 
 def test_a_G_of_your_own_is_asked_in_eval_mode_and_put_back():
     G = own(7, 1, 28, 28)
-    before = {name: value.clone() for name, value in G.state_dict().items()}
+    before = [value.clone() for value in G.state_dict().values()]
     x = scores.draw(G, 3, latent_dim=7)
     assert [layer.training for layer in G] == [True, True, False, True, True]
-    assert all(torch.equal(value, before[name]) for name, value in G.state_dict().items())
+    assert same(before, G.state_dict().values())
     z = torch.randn(10_000, 7, generator=torch.Generator().manual_seed(3))
     with torch.no_grad():
         assert torch.allclose(x, (G.eval()(z)[:, 0] + 1) / 2, atol=1e-6)
@@ -199,19 +199,14 @@ def test_shipped_classifiers(name, stated, sure):
 
 
 @pytest.mark.filterwarnings("ignore:σ")
-def test_scorer_scores_what_is_shown_and_asks_D(few_samples, monkeypatch):
-    few = data.load("mnist", train=False).pixels[:310]
-    monkeypatch.setattr(scores, "held_out", lambda name: (few[:10], few[10:]))
-    shown, D = Generator(20, (8,)), Discriminator((8,), 0.5)
-    D.layers[0].eval()  # one of its layers sleeps, the others learn
-    modes = [layer.training for layer in D.modules()]
+def test_scorer_scores_what_is_shown_and_asks_D(few_samples):
+    (validation, test), shown, D = scores.held_out("mnist"), Generator(20, (8,)), Discriminator((8,), 0.5)
     found = scores.scorer("mnist")(types.SimpleNamespace(D=D, sampler=lambda: shown, device="cpu"))
-    assert [layer.training for layer in D.modules()] == modes
-    assert all(type(value) is float and math.isfinite(value) for value in found.values())
-    expected = scores.over_draws(shown, scores.against(few[10:], scores.load_classifier("mnist")))
+    assert D.training and all(type(value) is float and math.isfinite(value) for value in found.values())
+    expected = scores.over_draws(shown, scores.against(test, scores.load_classifier("mnist")))
     assert list(found) == ["parzen", "parzen_se", "sigma", *expected, "D_train", "D_test"]
-    expected["parzen"] = scores.parzen(scores.draw(shown), few[10:], few[:10]).mean
-    for key, pixels in ("D_train", data.load("mnist").pixels[:10_000]), ("D_test", few[10:]):
+    expected["parzen"] = scores.parzen(scores.draw(shown), test, validation).mean
+    for key, pixels in ("D_train", data.load("mnist").pixels[:10_000]), ("D_test", test):
         expected[key] = float(D.eval()(data.to_float(pixels)).detach().sigmoid().mean())  # without Dropout
     assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-6)
 

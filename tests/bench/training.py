@@ -12,36 +12,25 @@ from itertools import islice
 from time import perf_counter
 
 from ganlib import data
+from ganlib.algorithm import update_D, update_G
 from ganlib.networks import Discriminator, Generator
 from ganlib.training import PLAIN, Settings, start, steps
 
 import torch
-from torch import nn
 from torch.utils.data import DataLoader
 
 
 def textbook():
-    """The loop as lessons print it: a transform an image, whole graphs, `.item()` each step. Endless."""
-    s, bce, losses = Settings(**PLAIN), nn.BCEWithLogitsLoss(), []
+    """The loop as lessons print it: a transform an image, one tensor after the other, `.item()`. Endless."""
+    s = Settings(**PLAIN)
     loader = DataLoader(data.dataset("mnist"), batch_size=s.m, shuffle=True, drop_last=True)
     G, D = Generator(s.latent_dim, s.hidden_G), Discriminator(s.hidden_D, s.dropout)
     adam_G = torch.optim.Adam(G.parameters(), lr=s.lr_G, betas=s.betas)
     adam_D = torch.optim.Adam(D.parameters(), lr=s.lr_D, betas=s.betas)
     while True:
-        for real, _ in loader:
-            valid, fake = torch.ones(s.m), torch.zeros(s.m)
-            images = G(torch.randn(s.m, s.latent_dim))
-            adam_D.zero_grad()
-            loss_D = bce(D(real), valid) + bce(D(images.detach()), fake)
-            loss_D.backward()
-            adam_D.step()
-            images = G(torch.randn(s.m, s.latent_dim))
-            adam_G.zero_grad()
-            loss_G = bce(D(images), valid)
-            loss_G.backward()
-            adam_G.step()
-            losses.append((loss_D.item(), loss_G.item()))
-            yield
+        for x, _ in loader:
+            loss_D = update_D(D, G, x, torch.randn(s.m, s.latent_dim), adam_D).item()
+            yield loss_D, update_G(D, G, torch.randn(s.m, s.latent_dim), adam_G).item()
 
 
 def main(rounds=9, iterations=40):

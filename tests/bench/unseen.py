@@ -61,6 +61,6 @@ if __name__ == "__main__":
         # The average remembers what was before: a collapse is seen in G itself.
         pictures, rows, numbers, every = nb["findings"](CASES[letter](), averaged=letter != "H")
         print(letter, nb["slip"](*numbers), flush=True)
-        pictures = data.to_pixels(pictures)
-        cases[letter] = {"pictures": pictures, "rows": rows, "numbers": numbers, "every": every}
+        shown = {"pictures": data.to_pixels(pictures), "rows": rows}
+        cases[letter] = shown | {"numbers": numbers, "every": every}
         record.write(FILE, lzma.compress(record.packed(dict(sorted(cases.items())))))

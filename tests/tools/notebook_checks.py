@@ -132,25 +132,20 @@ def check_headings(notebook: dict) -> list[str]:
 
 def check_solutions(notebook: dict) -> list[str]:
     """Each solution is a cell of its own, which the class edition leaves out (README has the command)."""
-    sources = [(name, source) for name, _, source in cells(notebook, "markdown") if SOLUTION in source]
-    return [f"{name}: a solution among other text" for name, source in sources if not ONE_SOLUTION.fullmatch(source)]
+    found = [(name, source) for name, _, source in cells(notebook, "markdown") if SOLUTION in source]
+    return [f"{name}: a solution among other text" for name, source in found if not ONE_SOLUTION.fullmatch(source)]
 
 
 def check_links(notebook: dict, folder: Path) -> list[str]:
-    """A link says where it leads, even if it is read alone; linked files exist.
-
-    Pictures lie inside `folder`, which is all that JupyterLab serves.
-    """
+    """A link says where it leads, even if read alone; linked files exist, pictures inside `folder`."""
     faults = []
     for name, words in prose(notebook):
         for bang, label, target in MARKDOWN_LINK.findall(words):
             label, target = label.strip(" *_").lower(), target.split("#")[0]
             if not bang and (label in NO_PLACE or "://" in label):
                 faults.append(f"{name}: link {label!r}")
-            if not target or re.match(r"[a-z]+:", target):
-                continue
-            inside = (folder / target).resolve().is_relative_to(folder.resolve())
-            if not (folder / target).exists() or (bang and not inside):
+            file, elsewhere = (folder / target).resolve(), not target or re.match(r"[a-z]+:", target)
+            if not elsewhere and not (file.exists() and (not bang or file.is_relative_to(folder.resolve()))):
                 faults.append(f"{name}: {target} does not exist, or is a picture outside {folder.name}/")
     return faults
 
