@@ -3,7 +3,8 @@
 import inspect
 
 import torch
-from torch.utils.data import DataLoader
+from torch import nn
+from torch.utils.data import DataLoader, Subset
 
 from ganlib.networks import evaluating
 
@@ -15,10 +16,12 @@ def tensor_of(images):
     Dataset (read once) or its DataLoader. Raises ValueError or TypeError (Vietnamese).
     """
     x = getattr(images, "pixels", images)
-    x = x.dataset if isinstance(x, DataLoader) else x
     try:
+        if isinstance(x, DataLoader):  # in the order of its data set; a sampler may leave some out
+            x = Subset(x.dataset, sorted(x.sampler)) if len(x.sampler) < len(x.dataset) else x.dataset
         if not hasattr(x, "dtype"):
-            x = torch.stack([item[0] if isinstance(item, tuple | list) else item for item in x])
+            items = (x[i] for i in range(len(x)))
+            x = torch.stack([item[0] if isinstance(item, tuple | list) else item for item in items])
         x = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(
@@ -29,6 +32,8 @@ def tensor_of(images):
         x = x.movedim(-1, 1)
     x = x.unsqueeze(1) if x.ndim == 3 else x
     if x.dtype == torch.uint8:
+        if x.numel() and x.max() <= 1:
+            raise ValueError("images kiểu uint8 phải từ 0 đến 255, ở đây chỉ có 0 và 1: hãy nhân với 255.")
         return x
     x = x.float()
     low, high = map(float, x.aminmax()) if x.numel() else (-1, 1)
@@ -54,31 +59,33 @@ def takes_loss_G(update_G, loss):
         ) from error
 
 
-def try_out(state, images):
-    """Ask G and D once, changing nothing: what does not fit is told before any work."""
+def try_out(state, images, logits):
+    """Ask G and D once, changing nothing: what does not fit is told. logits: whether the update of D wants them."""
     z, x = torch.zeros(2, state.settings.latent_dim, device=state.device), images.batch(torch.arange(2))
     if not isinstance(x, torch.Tensor):  # an object of your own: only your update_D knows how to ask D
         return
     with torch.no_grad(), torch.random.fork_rng([]), evaluating(state.G, state.D):
-        who, given = "G", z
+        who, given, cure = "G", z, "truyền latent_dim=…, hoặc đặt self.latent_dim trong G"
         try:
             fake = state.G(z)
-            who, given = "D", x
+            who, given, cure = "D", x, "sửa D hoặc đổi kích thước ảnh"
             answer = state.D(x)
         except (RuntimeError, TypeError, IndexError) as error:
-            raise ValueError(
-                f"{who} không nhận {tuple(given.shape)} ({error}). Hãy sửa {who}, latent_dim hoặc ảnh."
-            ) from error
+            raise ValueError(f"{who} không nhận {tuple(given.shape)} ({error}). Hãy {cure}.") from error
     if fake.shape != x.shape:
         raise ValueError(
             f"G vẽ ảnh {tuple(fake.shape[1:])} mà ảnh thật là {tuple(x.shape[1:])}: hai thứ phải cùng hình dạng."
         )
+    if x.dtype == torch.float32 and fake.min() > 0 > x.min() and x.ndim > 2:
+        raise ValueError("G vẽ ảnh không có số âm, mà ảnh thật nằm trong [-1, 1]: hãy cho G kết thúc bằng Tanh.")
+    if logits and any(isinstance(layer, nn.Sigmoid) for layer in list(state.D.modules())[-2:]):
+        raise ValueError("D kết thúc bằng Sigmoid, mà update_D cần logit: hãy bỏ Sigmoid ấy.")
     if answer.numel() != 2:
         raise ValueError(f"D phải trả lời mỗi ảnh một logit; với hai ảnh đã trả về {tuple(answer.shape)}.")
 
 
 def scalar(name, loss):
     """Raises TypeError unless this is what an update returns: a tensor of one number."""
-    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+    if not isinstance(loss, torch.Tensor) or loss.ndim:
         what = f"tensor {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else repr(loss)
         raise TypeError(f"{name} phải trả về loss.detach(), trung bình của cả batch; đã trả về {what}.")

@@ -48,7 +48,7 @@ def steps(state, images, update_D=algorithm.update_D, update_G=algorithm.update_
         raise ValueError(f"Một vòng lặp cần k·m = {s.k * s.m} ảnh, ở đây chỉ có {len(images)}: giảm k hoặc m.")
     if update_G is not algorithm.update_G and s.loss != "non_saturating":
         own.takes_loss_G(update_G, s.loss)
-    own.try_out(state, images)
+    own.try_out(state, images, logits=update_D is algorithm.update_D)
     # no cache: it gains nothing here, and an interrupt could leave old weights in it
     half = torch.autocast(state.device.type, torch.bfloat16, state.precision == "bf16", cache_enabled=False)
     last = () if s.loss == "non_saturating" else (LOSSES_G[s.loss],)

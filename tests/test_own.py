@@ -9,7 +9,7 @@ import torch
 from conftest import last, random_images, same, weights
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset
 
 from ganlib import algorithm, own
 from ganlib.networks import Discriminator, Generator
@@ -43,7 +43,19 @@ def test_images_of_every_usual_kind_are_the_same_images():
         made = own.tensor_of(given)
         assert made.dtype == torch.float32 and torch.equal(made, x)
     assert torch.allclose(own.tensor_of(x.half()), x, atol=1e-3)
-    assert own.tensor_of(np.zeros((5, 32, 20, 3), np.uint8)).shape == (5, 3, 32, 20)
+    assert own.tensor_of(np.full((5, 32, 20, 3), 9, np.uint8)).shape == (5, 3, 32, 20)
+    some = DataLoader(pairs, sampler=SubsetRandomSampler(range(7)))
+    assert torch.equal(own.tensor_of(some), x[:7]) and torch.equal(own.tensor_of(Endless()), x[:4])
+
+
+class Endless(torch.utils.data.Dataset):
+    """Its length says where it ends; asked beyond, it would go on for ever."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, i):
+        return IMAGES.batch(torch.tensor([i % 120]))[0]
 
 
 too_short = nn.Sequential(nn.Linear(64, 784), nn.Unflatten(1, (1, 28, 28)))
@@ -53,11 +65,14 @@ WRONG = [
     ({"images": torch.full((120, 1, 28, 28), torch.nan)}, "94080 giá trị NaN"),
     ({"images": ["a.png", "b.png"]}, "mỗi phần tử là tensor ảnh cùng kích thước"),
     ({"images": 3}, "images phải là"),
+    ({"images": PIXELS.clamp(max=1)}, "chỉ có 0 và 1: hãy nhân với 255"),
     ({"images": PIXELS[:5]}, r"k·m = 10 ảnh, ở đây chỉ có 5: giảm k hoặc m"),
     ({"images": torch.zeros(120, 1, 32, 32) - 1}, r"D cần ảnh.*\(2, 1, 32, 32\).*viết D"),
     ({"G": Generator}, r"G phải là một mạng đã tạo, ví dụ G=MyNetwork\(\)"),
     ({"G": too_short}, r"G không nhận \(2, 100\).*latent_dim"),
     ({"G": nn.Sequential(nn.Linear(100, 784))}, r"G vẽ ảnh \(784,\) mà ảnh thật là \(1, 28, 28\)"),
+    ({"G": nn.Sequential(own_G()[:2], nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28)))}, "Tanh"),
+    ({"D": nn.Sequential(own_D(), nn.Sigmoid(), nn.Flatten(0))}, "cần logit: hãy bỏ Sigmoid"),
     ({"D": nn.Sequential(nn.Linear(784, 1))}, r"D không nhận \(2, 1, 28, 28\)"),
     ({"D": nn.Sequential(nn.Flatten(), nn.Linear(784, 2))}, r"một logit; với hai ảnh đã trả về \(2, 2\)"),
     ({"k": 0}, "k không thể là 0; mặc định là 1"),
@@ -144,7 +159,8 @@ def test_the_average_has_G_s_statistics_and_looking_leaves_them_alone():
 
 
 @pytest.mark.parametrize("returned, words", [
-    (torch.ones(10), r"tensor \(10,\)"), (0.5, "đã trả về 0.5"), (None, "đã trả về None"),
+    (torch.ones(10), r"tensor \(10,\)"), (torch.ones(1), r"tensor \(1,\)"), (0.5, "trả về 0.5"),
+    (None, "trả về None"),
 ])  # fmt: skip
 @pytest.mark.parametrize("name", ["update_D", "update_G"])
 def test_what_an_update_must_return(name, returned, words):
