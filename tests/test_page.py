@@ -68,7 +68,7 @@ def test_a_page_of_few_images_trains_leaves_a_picture_and_its_check_takes_it(run
     networks = [p for N in "DG" for p in space[N].parameters()]
     before = [p.clone() for p in networks]
     found = verdicts(space)
-    assert len(found) == 8 and all(found.values()), found
+    assert len(found) == 11 and all(found.values()), found
     assert all(map(torch.equal, before, networks)) and space["D"].training  # it leaves the networks alone
     said = run(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", {"latent_dim": 100, "G": None})
     assert said == "Chưa có: images, D, update_D, update_G\n"
@@ -78,6 +78,11 @@ TOO_FAR = "    optimizer_G.step()\n    [p.data.sub_(0.001 * p.grad) for p in D.p
 MISTAKES = [  # the line that tells it; what is replaced; by what
     ("ảnh thật nằm trong", "/ 127.5 - 1", "/ 255"),
     ("D cho mỗi ảnh một logit", "nn.Linear(512, 1), nn.Flatten(0)", "nn.Linear(512, 1)"),
+    ("ảnh thật nằm trong", "/ 127.5 - 1", "/ -127.5 + 1"),
+    ("D cho mỗi ảnh một logit", "nn.Flatten(0),", "nn.Sigmoid(), nn.Flatten(0),"),
+    ("update_D học từ cả", " + bce(fake_logit, torch.zeros_like(fake_logit))", ""),
+    ("hai hàm đều xoá", "    optimizer_G.zero_grad()\n", ""),
+    ("hai hàm đều xoá", "    optimizer_D.zero_grad()\n", ""),
     ("update_D dời", "    optimizer_D.step()\n", ""),
     ("update_D không để lại gradient", "G(z).detach()", "G(z)"),
     ("sau update_D", "bce(real_logit, torch.ones_like", "bce(real_logit, torch.zeros_like"),
