@@ -40,7 +40,8 @@ MISTAKES = [
     ("kiem_tra_buoc_G", "D(G(z))", "D(G(z).detach())"),
     ("kiem_tra_buoc_G", "    optimizer_G.zero_grad()\n", ""),
     ("kiem_tra_buoc_G", "loss = loss_G(fake_logit)", "loss = loss_G_minimax(fake_logit)"),
-    ("kiem_tra_buoc_G", "return loss.detach()", "return 0"),
+    ("kiem_tra_buoc_G", "loss = loss_G(fake_logit)", "loss = -loss_G_minimax(fake_logit)"),
+    ("kiem_tra_buoc_G", "return loss.detach()", "return loss.item()"),
 ]
 
 
@@ -61,14 +62,15 @@ batches, k = iter(torch.rand(6, 5, 1, 28, 28)), 3
 for _ in range(2):
     for _ in range(k):
         z, x = torch.randn(5, 3), next(batches)
-        update_D(D, G, x, z, optimizer_D)
+        loss = update_D(D, G, x, z, optimizer_D)
     z = torch.randn(5, 3)
     update_G(D, G, z, optimizer_G)
-verdict = kiem_tra_vong_lap(optimizer_D, optimizer_G, batches, k, 2)
+verdict = kiem_tra_vong_lap(optimizer_D, optimizer_G, batches, k, 2, loss)
 """
 WRONG_LOOPS = [
     ("    update_G(D, G, z, optimizer_G)\n", ""),
-    ("        update_D(D, G, x, z, optimizer_D)\n", ""),
+    ("loss = update_D(D, G, x, z, optimizer_D)", "loss = 1"),
+    ("        loss = update_D(D, G, x, z, optimizer_D)\n", "        loss = 0 * update_D(D, G, x, z, optimizer_D)\n"),
     ("    z = torch.randn(5, 3)\n    update_G(", "        z = torch.randn(5, 3)\n        update_G("),
     ("next(batches)", "torch.rand(5, 1, 28, 28)"),
 ]
@@ -137,7 +139,7 @@ def test_run_all_stops_at_the_first_empty_blank_and_says_which(lesson):
     assert given.cells[0].source == EMPTY.format(where) and given.cells[4].source == "Nghĩ đi.\n\n## Tiếp"
     assert run(given).startswith(f"AssertionError: Dừng ở {where}. Viết vào đó")
     given.cells[0].source = UPDATE
-    assert run(given) == "NotImplementedError: ô trống 2 của bài 03: phép cộng"
+    assert run(given) == "NotImplementedError: Hãy viết ô trống 2 của bài 03: phép cộng"
     given.cells[2].source = LOOP
     assert run(given) == ""
     lesson.cells[0].metadata["class"]["blank"] = [["# nhân đôi", "return z"]]

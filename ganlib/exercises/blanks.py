@@ -9,7 +9,7 @@ HINTS = {  # by the kind of layer
     "Tanh": "Điểm ảnh phải nằm trong [-1, 1] (Đính chính 6).",
     "Unflatten": "784 số còn phải xếp lại thành ảnh (1, 28, 28).",
     "Dropout": "Sau mỗi hàm kích hoạt ẩn, D tắt ngẫu nhiên một phần số nơ-ron (dropout).",
-    "Flatten": "Ảnh phải duỗi thành 784 số lúc vào; lúc ra, (m, 1) còn (m).",
+    "Flatten": "Ảnh phải duỗi thành 784 số lúc vào; lúc ra là logit, không qua Sigmoid, (m, 1) còn (m).",
 }
 
 
@@ -52,10 +52,11 @@ def kiem_tra_buoc_G(update_G):
 
 
 @check
-def kiem_tra_vong_lap(optimizer_D, optimizer_G, batches, k, turns):
-    """After the loop: who stepped how often in `turns` iterations, and whether D met every batch."""
+def kiem_tra_vong_lap(optimizer_D, optimizer_G, batches, k, turns, loss_D):
+    """After the loop: who stepped how often in `turns` iterations, in turn, and whether D met every batch."""
     optimizers = optimizer_D, optimizer_G
     steps_D, steps_G = (max((int(s["step"]) for s in one.state.values()), default=0) for one in optimizers)
     need(steps_G == turns, f"{turns} vòng lặp mà G đã đi {steps_G} bước: mỗi vòng gọi update_G một lần (bước 5).")
     need(steps_D == k * turns, f"{turns} vòng lặp, k = {k}, mà D đã đi {steps_D} bước: gọi update_D ở bước 2.")
     need(not list(batches), "D chưa gặp hết các batch: mỗi bước của D lấy một batch mới (Đính chính 4).")
+    need(loss_D > 0.1, "loss_D gần 0: D đã đi hết các batch rồi G mới đi? Mỗi vòng lặp, D chỉ đi k bước.")

@@ -115,14 +115,21 @@ def take(update, learner, rival, *given, maximize=False, options=()):
 def judge(step, right, leftover, mistakes, value, name, look=LOOK):
     """Hold what `take` gave against the right way and value, and against typical mistakes, (way, hint)."""
     moved, returned = step
-    need(not close(moved, 0 * right), f"Tham số cần học đứng yên. Gradient có về đến nơi không?{look}")
+    need(
+        not close(moved, 0 * right),
+        f"Tham số cần học đứng yên. Ba việc với gradient và bộ tối ưu: đủ, đúng thứ tự chưa?{look}",
+    )
     need(not close(moved, -right), "Đi đúng đường nhưng ngược chiều: hãy xem lại các dấu trừ.")
     need(not close(moved, M * right), "Bước đi dài gấp m lần: công thức có 1/m ở đầu.")
     need(not close(moved, right + leftover), f"Gradient của nửa vòng trước còn sót lại, lẫn vào bước này.{look}")
     for way, hint in mistakes:
         need(not close(moved, way), hint)
     need(close(moved, right), "Tham số đã đổi, nhưng không theo gradient của công thức trong đề bài.")
-    need(not getattr(returned, "requires_grad", False), "Số trả về còn kéo theo cả đồ thị tính toán.")
+    need(
+        not getattr(returned, "requires_grad", False),
+        "Số trả về còn kéo theo cả đồ thị tính toán: hãy cắt nó ra.",
+    )
+    need(isinstance(returned, torch.Tensor), "Hãy trả về một tensor, không phải số của Python: train và bảng điều khiển cần thế.")
     need(close(returned, value), f"Bước đi đúng rồi, nhưng hàm phải trả về {name}.")
 
 
@@ -149,7 +156,9 @@ def judge_G(update, minimax, hint, name):
     right, wrong = -gradient(loss, G), -gradient(other, G)
     step = take(update, G, D, D, G, z)
     need(all(p.requires_grad for p in D.parameters()), "D bị khoá mà chưa mở lại: nửa vòng sau nó không học được.")
-    judge(step, right, -1, [(wrong, hint)], loss, name)
+    zero = -right if minimax else -wrong  # where label 0 leads
+    caught = "Ảnh giả đang mang nhãn 0: G học để bị bắt."
+    judge(step, right, -1, [(wrong, hint), (zero, caught)], loss, name)
 
 
 @check

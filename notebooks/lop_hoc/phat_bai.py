@@ -8,15 +8,17 @@ these lines, named by how they begin, give way to "..." with their comments as h
 Run All follows the cell; {"leave": true}: the cell leaves.
 """
 
+import argparse
 import ast
 import re
-import sys
+import shutil
 from pathlib import Path
 
 import nbformat
 
 HERE = Path(__file__).resolve().parent
 ANSWER = re.compile(r"\n*<details>\s*<summary>(Lời giải|Trả lời|Đáp án)(?:(?!</details>).)*</details>", re.S)
+POINTER = re.compile(r" Bí (quá thì|hẳn mới) mở (\*\*Lời giải\*\*|lời giải của \*riêng ô ấy\*)\.")
 
 
 def blank(source: str, spans: list, words: str) -> str:
@@ -32,7 +34,7 @@ def blank(source: str, spans: list, words: str) -> str:
         inside = any(f.lineno <= a < f.end_lineno for f in functions)
         indent = re.match(r"\s*", lines[a])[0]
         hints = [indent + found[1] for line in lines[a : b + 1] if (found := re.search(r"(?:^|\s)(# .*)", line))]
-        empty = f"...  # {words}" if inside else f"raise NotImplementedError({words!r})"
+        empty = f"...  # {words}" if inside else f"raise NotImplementedError({f'Hãy viết {words}'!r})"
         lines[a : b + 1] = [*hints, indent + empty]
     return "\n".join(lines)
 
@@ -41,11 +43,12 @@ def class_edition(notebook, name: str):
     """The students' form of a notebook, e.g. of "03"; the one that is handed in stays as it is."""
     cells, number = [], 0
     for cell in map(nbformat.from_dict, notebook.cells):
-        mark, cell = cell.metadata.get("class", {}), nbformat.from_dict(cell | {"metadata": {}})
+        mark, folded = cell.metadata.get("class", {}), cell.metadata.get("jupyter")
+        cell = nbformat.from_dict(cell | {"metadata": {"jupyter": folded} if folded else {}})
         if cell.cell_type == "code":
             cell |= {"outputs": [], "execution_count": None}
         else:
-            cell["source"] = ANSWER.sub("", cell.source)
+            cell["source"] = POINTER.sub("", ANSWER.sub("", cell.source))
         if mark.get("leave") or not cell.source.strip():
             continue
         cells.append(cell)
@@ -67,8 +70,11 @@ def main(folder: str = "build/lop") -> None:
         nbformat.write(edition, Path(folder) / path.name)
     quiz = ANSWER.sub("\n", (HERE / "cau_hoi.md").read_text(encoding="utf-8"))
     (Path(folder) / "cau_hoi.md").write_text(quiz, encoding="utf-8")
+    shutil.copy(HERE.parent / "mot_trang.py", folder)
     print(f"Bản cho sinh viên nằm trong {folder}.")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description="Làm bản cho sinh viên: ô trống, không lời giải, không kết quả.")
+    parser.add_argument("folder", nargs="?", default="build/lop", metavar="THƯ_MỤC", help="mặc định: build/lop")
+    main(parser.parse_args().folder)
