@@ -129,7 +129,7 @@ def judge(step, right, leftover, mistakes, value, name, look=LOOK):
         not getattr(returned, "requires_grad", False),
         "Số trả về còn kéo theo cả đồ thị tính toán: hãy cắt nó ra.",
     )
-    need(isinstance(returned, torch.Tensor), "Hãy trả về một tensor, không phải số của Python: train và bảng điều khiển cần thế.")
+    need(isinstance(returned, torch.Tensor), "Hãy trả về một tensor, không phải số của Python: `train` cần thế.")
     need(close(returned, value), f"Bước đi đúng rồi, nhưng hàm phải trả về {name}.")
 
 
