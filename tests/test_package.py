@@ -82,5 +82,6 @@ def test_report_seeds_torch_and_names_no_path(capsys):
 def test_a_bench_can_be_imported_and_measures_when_tiny(bench, capsys):
     found = runpy.run_path(str(ROOT / "tests" / "bench" / f"{bench}.py"))
     if bench == "training":
-        found["main"](rounds=1, iterations=1)
-        assert json.loads(capsys.readouterr().out)["ms"]
+        found["main"](rounds=1, iterations=1, seeds=1, limit=0, good=1e9, every=1)
+        told = json.loads(capsys.readouterr().out)
+        assert told["ms"] and told["ratio_to_textbook"] > 0 and len(told["frechet_at_30_s"]) == 1
