@@ -43,7 +43,9 @@ def run_page(tmp_path, monkeypatch):
 
 def verdicts(space):
     """What `kiem_tra_trang` of the notebook prints about these names: {words: right}."""
-    said = run(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", {name: space[name] for name in NAMES})
+    said = run(
+        f"{SOURCE['kiem-tra-do']}\n{SOURCE['kiem-tra']}\nkiem_tra_trang()", {name: space[name] for name in NAMES}
+    )
     return {line[5:]: line.startswith("đúng") for line in said.splitlines()}
 
 
@@ -70,7 +72,7 @@ def test_a_page_of_few_images_trains_leaves_a_picture_and_its_check_takes_it(run
     found = verdicts(space)
     assert len(found) == 11 and all(found.values()), found
     assert all(map(torch.equal, before, networks)) and space["D"].training  # it leaves the networks alone
-    said = run(f"{SOURCE['kiem-tra']}\nkiem_tra_trang()", {"latent_dim": 100, "G": None})
+    said = run(f"{SOURCE['kiem-tra-do']}\n{SOURCE['kiem-tra']}\nkiem_tra_trang()", {"latent_dim": 100, "G": None})
     assert said == "Chưa có: images, D, update_D, update_G\n"
 
 
