@@ -9,9 +9,9 @@ and texts without a mark, are the speaker's notes (key S). Code without a mark i
 {"class": {"only": "output"}} its picture stands alone. A slide that is too tall for the page is made smaller.
 """
 
+import argparse
 import re
 import shutil
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -87,4 +87,6 @@ def main(folder: str = "build/chieu") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description="Làm bốn bộ trang chiếu.")
+    parser.add_argument("folder", nargs="?", default="build/chieu", metavar="THƯ_MỤC", help="mặc định: build/chieu")
+    main(parser.parse_args().folder)
