@@ -78,7 +78,8 @@ def try_out(state, images, logits):
         )
     if x.dtype == torch.float32 and fake.min() > 0 > x.min() and x.ndim > 2:
         raise ValueError("G vẽ ảnh không có số âm, mà ảnh thật nằm trong [-1, 1]: hãy cho G kết thúc bằng Tanh.")
-    if logits and any(isinstance(layer, nn.Sigmoid) for layer in list(state.D.modules())[-2:]):
+    layers = [layer for layer in state.D.modules() if not isinstance(layer, nn.Flatten | nn.Unflatten | nn.Identity)]
+    if logits and isinstance(layers[-1], nn.Sigmoid) and 0 <= answer.min() and answer.max() <= 1:
         raise ValueError("D kết thúc bằng Sigmoid, mà update_D cần logit: hãy bỏ Sigmoid ấy.")
     if answer.numel() != 2:
         raise ValueError(f"D phải trả lời mỗi ảnh một logit; với hai ảnh đã trả về {tuple(answer.shape)}.")

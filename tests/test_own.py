@@ -168,6 +168,11 @@ def test_what_an_update_must_return(name, returned, words):
         list(train(IMAGES, 1, **{name: lambda *_: returned}, **SMALL))
 
 
+def test_a_sigmoid_that_is_not_the_last_of_D_is_welcome():
+    D = nn.Sequential(nn.Flatten(), nn.Linear(784, 9), nn.Sigmoid(), nn.Linear(9, 1))
+    assert last(train(IMAGES, 1, D=D, **SMALL)).epoch == 1
+
+
 @pytest.mark.filterwarnings("ignore:Detected call of")  # pytest forgets ganlib's own filter
 def test_the_reader_s_updates_are_what_trains():
     """D's is one that never learns; G's has minimax in it, or gets it."""

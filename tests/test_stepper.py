@@ -1,5 +1,6 @@
 """The stepper: the same bits as training, whatever is looked at; what it tells of every line; its panel."""
 
+import _thread
 import copy
 import functools
 import html
@@ -7,6 +8,7 @@ import json
 import random
 import re
 import sys
+import threading
 import unicodedata
 from itertools import islice
 
@@ -244,12 +246,14 @@ WRONG = [  # edits of own_D, the line where it is told, in these words
     ([("D(x),", "D(x)[:3],")], "loss_real =", "Hình dạng không khớp"),
     ([(BACK, "loss.detach().backward()")], "loss.detach().backward()", "đã cắt đồ thị?"),
     ([(BACK, "raise KeyboardInterrupt")], "raise KeyboardInterrupt", "Bạn đã ngắt hàm"),  # the Stop button
+    ([(BACK, "stop_soon()\n    while len(x) > 1: pass")], "while len(x) > 1: pass", "Bạn đã ngắt hàm"),
 ]
 
 
 @pytest.mark.parametrize(("edits", "line", "expected"), WRONG)
 def test_what_is_wrong_with_a_function_is_told_at_its_line(edits, line, expected):
     names = {"SGD": functools.partial(torch.optim.SGD, lr=0.1), "deepcopy": copy.deepcopy}
+    names["stop_soon"] = lambda: threading.Timer(0.1, _thread.interrupt_main).start()
     before, m = sys.gettrace(), machine(edited(own_D, *edits, **names))
     assert sys.gettrace() is before
     at = [text for (name, text), said in sentences(m).items() if expected in said and name == "D"]
