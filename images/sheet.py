@@ -23,10 +23,10 @@ loss.backward()
 optimizer_D.step()"""
 HALF_G = "optimizer_G.zero_grad()\nloss = bce(D(G(z)), 1)\nloss.backward()\noptimizer_G.step()"
 STEPS = [  # number, what, formula, code, colour of the network that moves
-    ("1", "lấy $m$ vector nhiễu $z$, $m$ ảnh thật $x$", "eqn1, eqn2", SAMPLE, D_COLOR),
+    ("1", "lấy $m$ vector nhiễu $z$ (eqn1), $m$ ảnh thật $x$ (eqn2)", "", SAMPLE, D_COLOR),
     ("2", "cập nhật $\\theta_d$: leo dốc theo gradient", EQN3, HALF_D, D_COLOR),
     ("3", "lặp lại từ bước 1 cho đủ $k$ lần", "", "for _ in range(k):", D_COLOR),
-    ("4", "lấy $m$ vector nhiễu mới", "eqn1", SAMPLE.partition("\n")[0], G_COLOR),
+    ("4", "lấy $m$ vector nhiễu mới (eqn1)", "", SAMPLE.partition("\n")[0], G_COLOR),
     ("5", "cập nhật $\\theta_g$: xuống dốc theo gradient", f"{EQN4}\n{OTHER}", HALF_G, G_COLOR),
     ("6", "lặp lại từ bước 1 cho đến khi dừng", "", "for _ in range(iterations):", INK),
 ]
@@ -100,7 +100,7 @@ def sheet(kind):
             page.add_patch(Rectangle((122, y - tall), 74, tall - 1.5, color="#F3F5F7"))
             write(124.5, y - 1.6, code, 7.6, family="DejaVu Sans Mono", linespacing=1.55)
             y -= tall + 1.2
-        write(122, y + 0.4, "bce(a, 1): binary_cross_entropy_with_logits, mọi nhãn bằng 1", 6.8, color="#555555")
+        write(122, y + 0.4, "bce viết tắt cho binary_cross_entropy_with_logits", 6.8, color="#555555")
         heading(y - 6, "Bảng nên thuộc")
         y -= 15
         for i, row in enumerate(TABLE):

@@ -43,9 +43,6 @@ lam_muot: values[0], [] → 0.0, [] | return result → return result[1:]
     decay * mean + (1 - decay) * value → (1 - decay) * mean + decay * value
 epoch_tot: + 1 → | if lowest else scores → if not lowest else scores
     scores.nan_to_num(nan=never) → scores[~scores.isnan()]
-doi_y: first - 1].float(), images[last - 1].float() → first].float(), images[last].float()
-    (after - before) → (images[last - 1] - images[first - 1]).float()
-    (after - before).abs() → images[first - 1 : last].float().diff(dim=0).abs().mean(0)
 p_g: (1 - D) / D → D / (1 - D) | p_data * (1 - D) / D → p_data / D
     p_data * (1 - D) / D → (p_data * (1 - D) / D).sum()
 R1: gamma / 2 * → gamma * | gamma / 2 * → -gamma / 2 * | steep.mean() → steep.sum()

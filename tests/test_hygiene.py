@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from statistics import median
 
 import nbformat
 import notebook_checks as checks
@@ -13,6 +14,7 @@ from nbconvert import HTMLExporter, LatexExporter
 from ganlib import data, record
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SEEDS = json.loads((data.ASSETS / "seeds.json").read_text(encoding="utf-8"))["rows"]
 TEXT = {".py", ".md", ".ipynb", ".toml", ".txt", ".json", ".svg", ".html", ".yml", ".cff", ".sh"}
 
 
@@ -56,14 +58,20 @@ def test_all_text_is_nfc_and_no_file_is_large():
 
 
 def test_the_front_page_is_short_and_says_what_the_notebooks_and_recordings_do():
-    """As `wc -w` counts; hours, lines of provenance."""
+    """As `wc -w` counts; hours; of the recordings the lines of provenance, and the medians of three seeds."""
     assert len(README.split()) <= 2800 and README.index("## Bản đồ") < README.index("## Kết quả")
     for path in NOTEBOOKS:
         [minutes] = re.findall(rf"\(notebooks/{path.name}\) \|.*\| ([\d+×]+) \|", README)
         opening = path.read_text(encoding="utf-8").split("Bao lâu", 1)[1][:300]
         assert all(number in opening for number in re.findall(r"\d\d+", minutes)), path.name
     for name in data.KINDS:
-        assert record.load(data.ASSETS / f"{name}.pt.xz").provenance in README
+        run = record.load(data.ASSETS / f"{name}.pt.xz")
+        seeds = [row for row in SEEDS if row["data"] == name]
+        for key, digits in {"parzen": 1, "frechet": 2, "precision": 3, "recall": 3}.items():
+            assert seeds[0][key] == round(float(run.scores[key][-1]), digits)
+        medians = [median(row[key] for row in seeds) for key in ("parzen", "parzen_se", "frechet", "precision", "recall")]
+        row = "| **ở đây** | {:.1f} ± {:.1f} | {:.1f} | {:.3f} | {:.3f} |".format(*medians)
+        assert run.provenance in README and row in README[README.index(f"| {data.TITLES[name]} | Parzen") :]
 
 
 # One term for one thing: what stands left of a colon is said in place of these.

@@ -58,7 +58,10 @@ def deck(title: str, notebooks: list):
             continue
         shown = [p for p in paragraphs(cell.source) if kind != "notes" and SHOWN.match(p)]
         said = [p for p in paragraphs(cell.source) if p not in shown and not p.startswith("<details>")]
-        heading = next((p for p in reversed(shown) if p.startswith("#")), heading)
+        headings = [p for p in shown if p.startswith("#")]
+        if kind == "slide" and shown and not headings:
+            shown.insert(0, heading)
+        heading = (headings or [heading])[-1]
         if shown:
             cells.append(slide(cell, kind, "\n\n".join(shown)))
         if said:
