@@ -40,7 +40,7 @@ def test_imports_run_downwards_only():
 def test_it_grows_no_thicker():
     """Aim: 3,000 lines of ganlib and 3,700 of tests. These numbers go down, never up."""
     lines = {name: len(text.splitlines()) for name, text in TEXTS.items()}
-    assert max(lines.values()) <= 290 and sum(lines.values()) <= 3200
+    assert max(lines.values()) <= 290 and sum(lines.values()) <= 3120
     assert sum(lines[f"{name}.py"] for name in FIRST_EVENING) <= 750
     tests = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
     assert sum(len(text.splitlines()) for text in tests) <= 4040

@@ -57,7 +57,7 @@ def class_edition(notebook, name: str):
             where, check = f"ô trống {number} của bài {name}: {mark['write']}", mark.get("check")
             cell["source"] = blank(cell.source, mark["blank"], where)
         if mark.get("check"):
-            load = f"from ganlib.exercises.blanks import {check.partition('(')[0]}"
+            load = f"from kiem_tra_o_trong import {check.partition('(')[0]}"
             stop = f'assert {check}, "Dừng ở {where}. Viết vào đó, chạy ô đó, rồi chạy lại ô này."'
             cells.append(nbformat.v4.new_code_cell(f"{load}\n\n{stop}", id=f"{cell.id[:50]}-kiem-tra"))
     return nbformat.from_dict(notebook | {"cells": cells, "metadata": {"kernelspec": notebook.metadata.kernelspec}})
@@ -70,7 +70,8 @@ def main(folder: str = "build/lop") -> None:
         nbformat.write(edition, Path(folder) / path.name)
     quiz = ANSWER.sub("\n", (HERE / "cau_hoi.md").read_text(encoding="utf-8"))
     (Path(folder) / "cau_hoi.md").write_text(quiz, encoding="utf-8")
-    shutil.copy(HERE.parent / "mot_trang.py", folder)
+    for path in (HERE.parent / "mot_trang.py", HERE / "kiem_tra_o_trong.py"):  # what its notebooks import
+        shutil.copy(path, folder)
     print(f"Bản cho sinh viên nằm trong {folder}.")
 
 

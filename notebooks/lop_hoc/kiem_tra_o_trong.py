@@ -1,4 +1,4 @@
-"""The checks of the blanks in the class edition of notebooks 02 … 04: the two networks, the updates, the loop."""
+"""The checks of the blanks in the class edition (02 … 04), beside which it lies: networks, updates, loop."""
 
 from ganlib import networks
 from ganlib.exercises.checking import check, need
