@@ -65,18 +65,7 @@ def needed() -> list[str]:
 def resolve(system: str, python: str, torch_index: bool) -> list[str]:
     """The exact versions for one system and Python: "torch==2.9.1+cpu", …"""
     platform, _ = SYSTEMS[system]
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        "-q",
-        "--no-header",
-        "--no-annotate",
-        "--only-binary=:all:",
-        "-",
-    ]
+    command = [sys.executable, *"-m uv pip compile -q --no-header --no-annotate --only-binary=:all: -".split()]
     command += ["--python-platform", platform, "--python-version", python]
     command += ["--torch-backend", "cpu"] * (torch_index and system == "linux")
     done = subprocess.run(command, input="\n".join(needed()), capture_output=True, text=True, check=False)
@@ -85,13 +74,11 @@ def resolve(system: str, python: str, torch_index: bool) -> list[str]:
     return [line for line in done.stdout.split() if "==" in line]
 
 
-def download(packages: list[str], system: str, python: str, place: Path) -> None:
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-d", place]
-    command += [f"--platform={one}" for one in SYSTEMS[system][1]] + [
-        "--platform=any",
-        f"--python-version={python}",
-    ]
-    command += [f"--extra-index-url={TORCH}"] * (system == "linux")
+def download(packages: list[str], system: str, python: str, torch_index: bool, place: Path) -> None:
+    command = [sys.executable, *"-m pip download -q --no-deps --only-binary=:all:".split(), "-d", place]
+    command += [f"--python-version={python}", "--platform=any"]
+    command += [f"--platform={one}" for one in SYSTEMS[system][1]]
+    command += [f"--extra-index-url={TORCH}"] * (torch_index and system == "linux")
     subprocess.run([*command, *packages], check=True)
 
 
@@ -107,12 +94,9 @@ def main() -> None:
     for system in told.systems:
         for python in told.python:
             packages = resolve(system, python, not told.pypi)
-            print(
-                f"{system}, Python {python}: {len(packages)} gói,",
-                *(p for p in packages if p.startswith("torch")),
-            )
+            print(f"{system}, Python {python}: {len(packages)} gói,", *(p for p in packages if p.startswith("torch")))
             if not told.count:
-                download(packages, system, python, wheels)
+                download(packages, system, python, not told.pypi, wheels)
     if told.count:
         return
     subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, ROOT], check=True)
