@@ -163,7 +163,7 @@ def test_nothing_in_a_file_is_executed(tmp_path, monkeypatch):
 def test_killed_at_random_moments_a_run_ends_as_if_it_had_not_been(tmp_path, kills=8):
     """kill -9 and Ctrl-C by turns: at most the epoch under way is lost, and the end has the same bits."""
     whole, out, chance = tmp_path / "whole", tmp_path / "out", random.Random(kills)
-    words = "-u -m ganlib train mnist --epochs 3 --score-every 0 --set m=20 hidden_G=[8] hidden_D=[8] --out".split()
+    words = "-u -m ganlib train mnist --epochs 3 --score-every 0 --set m=50 hidden_G=[8] hidden_D=[8] --out".split()
 
     def begin(path):
         command = [sys.executable, *words, path, *["--resume"] * Path(f"{path}.resume").exists()]

@@ -173,10 +173,12 @@ CORE = {module.__file__ for module in (algorithm, state, training)}
 
 def stopped_before_line(number, epochs):
     """Whether Ctrl-C came: before that line of the core, counted as run, while these epochs are asked for."""
-    lines = itertools.count(1)
+    lines, at = itertools.count(1), {}  # at: frame -> its line
 
     def trace(frame, event, _):
-        if event == "line" and next(lines) == number:
+        # Python 3.12 reports the line of a comprehension again and again; what a tracer raises there passes by `try`
+        again, at[frame] = at.get(frame) == frame.f_lineno, frame.f_lineno
+        if event == "line" and not again and next(lines) == number:
             raise KeyboardInterrupt
         return trace
 
